@@ -1,0 +1,1 @@
+"""Measures artefacts on devices. Knows artefacts and devices; imports nothing of `ecgkd`."""

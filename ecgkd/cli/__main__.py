@@ -1,0 +1,5 @@
+"""`python -m ecgkd.cli` is `ecgkd`."""
+
+from ecgkd.cli import main
+
+main()

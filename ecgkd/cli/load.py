@@ -1,0 +1,124 @@
+"""Opens what users name on the command line: models (a run or any artefact) and prepared sets."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgkd.contract import METADATA_KEY, Contract
+from ecgkd.errors import DataError, UsageError
+from ecgkd.signal.chain import INPUT_SCALE, definition_sha256
+
+if TYPE_CHECKING:
+    from ecgkd.data.prepared import PreparedSet
+
+Embed = Callable[[NDArray[np.int8]], NDArray[np.float32]]
+RUNS = Path("runs")
+SHIPPED = Path(__file__).resolve().parent.parent / "weights"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to embed windows."""
+
+    name: str
+    path: Path
+    contract: Contract
+    embed: Embed
+    """int8 windows (n, 1000) to unit-norm embeddings (n, embedding_size) float32."""
+    kind: str
+    """`run` or `onnx`."""
+
+
+def shipped_model() -> Path:
+    """Returns the network that the package brings. Raises: UsageError where this build has none."""
+    found = sorted(SHIPPED.glob("*_fp32.onnx"))
+    if not found:
+        raise UsageError("this build of ecgkd brings no trained network; name one with --model")
+    return found[0]
+
+
+def newest_run(role: str | None = None, root: Path = RUNS) -> Path | None:
+    """Returns the newest finished run under `root` (of that role: `student` or `teacher`), None without one."""
+    import json
+
+    finished = sorted(root.glob("*/*/contract.json"), key=lambda path: path.parent.name, reverse=True)
+    for path in finished:
+        metrics = path.with_name("metrics.json")
+        if role is None or (metrics.is_file() and json.loads(metrics.read_text()).get("role") == role):
+            return path.parent
+    return None
+
+
+def check_front_end(contract: Contract, where: Path | str) -> None:
+    """Raises: UsageError where the network was trained behind another front end than this ecgkd's."""
+    from ecgkd.files import sha256_of
+
+    if sha256_of(contract.front_end) != definition_sha256():
+        raise UsageError(
+            f"{where}: made for another version of the front end; train or export it again with this ecgkd"
+        )
+
+
+def _load_onnx(path: Path) -> LoadedModel:
+    from ecgkd_export.run.ort import OrtSession
+
+    session = OrtSession(path)
+    text = session.metadata.get(METADATA_KEY)
+    if text is None:
+        raise DataError(f"{path}: an ONNX file without ecgkd's contract; expected one that `ecgkd export` wrote")
+    contract = Contract.from_json(text, str(path))
+    check_front_end(contract, path)
+
+    def embed(windows: NDArray[np.int8]) -> NDArray[np.float32]:
+        return session.run(windows.astype(np.float32)[:, None, :] * np.float32(INPUT_SCALE))
+
+    return LoadedModel(path.stem, path, contract, embed, "onnx")
+
+
+def _load_run(path: Path) -> LoadedModel:
+    from ecgkd.training.fit import embed_windows, load_run
+
+    model, info = load_run(path)
+    check_front_end(info.contract, path)
+    return LoadedModel(
+        f"{path.parent.name}/{path.name}",
+        path,
+        info.contract,
+        lambda windows: embed_windows(model, windows),
+        "run",
+    )
+
+
+def load_model(path: str | Path) -> LoadedModel:
+    """Returns the model at `path`: a run folder, an export folder with one float ONNX, or an artefact.
+
+    Raises: UsageError for a path that is none of these, DataError for a broken one.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UsageError(f"{path}: no such run or artefact")
+    if path.is_dir():
+        if (path / "weights.safetensors").is_file():
+            return _load_run(path)
+        found = sorted(path.glob("*_fp32.onnx"))
+        if len(found) == 1:
+            return _load_onnx(found[0])
+        raise UsageError(f"{path}: neither a finished run (weights.safetensors) nor an export with one float ONNX file")
+    if path.suffix == ".onnx":
+        return _load_onnx(path)
+    raise UsageError(f"{path}: not a model that this ecgkd can run; expected a run folder or an .onnx artefact")
+
+
+def open_sets(paths: list[str]) -> "list[PreparedSet]":
+    """Returns the prepared sets at `paths`. Raises: UsageError where two have one name, DataError if unreadable."""
+    from ecgkd.data.prepared import open_set
+
+    sets = [open_set(path) for path in paths]
+    names = [one.name for one in sets]
+    if len(set(names)) != len(names):
+        raise UsageError(f"two of the sets have the same name: {', '.join(names)}")
+    return sets
