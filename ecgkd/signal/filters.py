@@ -14,7 +14,7 @@ LOW_PASS_Q = 15
 BOXCAR_LOG2 = 8
 """Baseline boxcars are 2^8 samples = 1.024 s long, so that dividing is shifting."""
 BASELINE_PASSES = 2
-"""-3 dB at 0.75 Hz, -14 dB at 0.4 Hz; electrode drift below 0.2 Hz is down by 35 dB or more."""
+"""-3 dB at 0.65 Hz, -14 dB at 0.4 Hz; electrode drift below 0.2 Hz is down by 35 dB or more."""
 
 
 def low_pass(windows: NDArray[np.int32]) -> NDArray[np.int32]:
