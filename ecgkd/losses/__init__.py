@@ -1,0 +1,36 @@
+"""Terms of the training objectives, each one pure function of tensors; all compute in float32."""
+
+from ecgkd.losses.angular import additive_margin, angular_margin
+from ecgkd.losses.embedding import embedding_alignment
+from ecgkd.losses.features import (
+    LEVEL_WEIGHTS,
+    ChannelStatistics,
+    FeatureProjectors,
+    common_grids,
+    feature_alignment,
+    hierarchical_alignment,
+    pool_time,
+)
+from ecgkd.losses.logits import distillation, standardised_kd
+from ecgkd.losses.relations import EMBEDDING_TAU, LEVEL_TAU, relational_graph
+from ecgkd.losses.triplet import TripletLoss, batch_hard_triplet
+
+__all__ = [
+    "EMBEDDING_TAU",
+    "LEVEL_TAU",
+    "LEVEL_WEIGHTS",
+    "ChannelStatistics",
+    "FeatureProjectors",
+    "TripletLoss",
+    "additive_margin",
+    "angular_margin",
+    "batch_hard_triplet",
+    "common_grids",
+    "distillation",
+    "embedding_alignment",
+    "feature_alignment",
+    "hierarchical_alignment",
+    "pool_time",
+    "relational_graph",
+    "standardised_kd",
+]

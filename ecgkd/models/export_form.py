@@ -1,0 +1,188 @@
+"""Networks rewritten for export: one window in, one embedding out, nothing that a converter stumbles over.
+
+Input (1, 1, 1000) float32, scaled as in training; output (1, 192), unit norm. No tensor has more than three axes,
+batch norms are folded into the layer before them, patches are cut by a reshape, classifiers are gone, and the last
+transformer block is computed for the two tokens that are read. Same numbers as the network in evaluation mode.
+"""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ecgkd.models.deit1d import N_PREFIX, Deit1d
+from ecgkd.models.head import NORM_EPS, EmbeddingHead
+from ecgkd.models.resnet1d import BasicBlock, ResNet1d
+
+
+def export_form(model: nn.Module) -> nn.Module:
+    """Returns a frozen float32 copy of a network of this package, on the CPU and in evaluation mode."""
+    form: nn.Module
+    with torch.no_grad():
+        if isinstance(model, ResNet1d):
+            form = ResNetExport(model)
+        elif isinstance(model, Deit1d):
+            form = DeitExport(model)
+        else:
+            raise TypeError(f"no export form for {type(model).__name__}")
+    return form.cpu().float().eval().requires_grad_(False)
+
+
+class EmbeddingExport(nn.Module):
+    """The embedding head as one linear layer, and the division by the length."""
+
+    def __init__(self, head: EmbeddingHead) -> None:
+        super().__init__()
+        gain, shift = _norm_gain_shift(head.norm)
+        self.linear = _linear((head.project.weight.double().T * gain).T, shift)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        neck = self.linear(pooled)  # (1, 192)
+        return neck / torch.linalg.vector_norm(neck, dim=1, keepdim=True).clamp_min(NORM_EPS)
+
+
+class BlockExport(nn.Module):
+    """A basic block of two or three one-dimensional convolutions."""
+
+    def __init__(self, block: BasicBlock) -> None:
+        super().__init__()
+        self.conv1 = _folded_convolution(block.conv1, block.norm1)
+        self.conv2 = _folded_convolution(block.conv2, block.norm2)
+        self.shortcut: nn.Conv1d | None = None
+        if block.shortcut is not None:
+            convolution, norm = block.shortcut
+            assert isinstance(convolution, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            self.shortcut = _folded_convolution(convolution, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = x if self.shortcut is None else self.shortcut(x)
+        return F.relu(self.conv2(F.relu(self.conv1(x))) + shortcut)
+
+
+class ResNetExport(nn.Module):
+    """Convolutions with their batch norms folded in."""
+
+    def __init__(self, model: ResNet1d) -> None:
+        super().__init__()
+        self.stem = _folded_convolution(model.stem, model.stem_norm)
+        blocks = [module for module in model.stages.modules() if isinstance(module, BasicBlock)]
+        self.blocks = nn.ModuleList(BlockExport(block) for block in blocks)
+        self.head = EmbeddingExport(model.head)
+
+    def forward(self, window: Tensor) -> Tensor:
+        x = F.max_pool1d(F.relu(self.stem(window)), 3, 2, 1)  # (1, base, 250)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x.mean(2))
+
+
+class AttentionExport(nn.Module):
+    """Self-attention over tokens (T, width), heads as one batched matrix product of three axes."""
+
+    def __init__(self, attention: Any) -> None:
+        super().__init__()
+        self.heads = int(attention.num_heads)
+        query, key, value = attention.qkv.weight.double().chunk(3)
+        query_bias, key_bias, value_bias = attention.qkv.bias.double().chunk(3)
+        self.query = _linear(query * attention.scale, query_bias * attention.scale)
+        self.key = _linear(key, key_bias)
+        self.value = _linear(value, value_bias)
+        self.project = _linear(attention.proj.weight, attention.proj.bias)
+
+    def forward(self, x: Tensor, n_queries: int) -> Tensor:
+        """Returns (n_queries, width): what the first tokens gather from all."""
+        n_tokens, width = x.shape
+        depth = width // self.heads
+        query = self.query(x[:n_queries]).reshape(n_queries, self.heads, depth).permute(1, 0, 2)
+        key = self.key(x).reshape(n_tokens, self.heads, depth).permute(1, 2, 0)
+        value = self.value(x).reshape(n_tokens, self.heads, depth).permute(1, 0, 2)
+        affinity = torch.softmax(query @ key, dim=2)  # (heads, n_queries, n_tokens)
+        return self.project((affinity @ value).permute(1, 0, 2).reshape(n_queries, width))
+
+
+class TransformerBlockExport(nn.Module):
+    """A pre-norm block that computes its first `n_out` tokens only."""
+
+    def __init__(self, block: Any, n_out: int) -> None:
+        super().__init__()
+        self.n_out = n_out
+        self.norm1 = _layer_norm(block.norm1)
+        self.attention = AttentionExport(block.attn)
+        self.norm2 = _layer_norm(block.norm2)
+        self.expand = _linear(block.mlp.fc1.weight, block.mlp.fc1.bias)
+        self.contract = _linear(block.mlp.fc2.weight, block.mlp.fc2.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x[: self.n_out] + self.attention(self.norm1(x), self.n_out)
+        return x + self.contract(F.gelu(self.expand(self.norm2(x))))
+
+
+class DeitExport(nn.Module):
+    """Tokens as rows of a matrix (N_PREFIX + n_patches, width)."""
+
+    prefix: Tensor
+    position: Tensor
+
+    def __init__(self, model: Deit1d) -> None:
+        super().__init__()
+        source: Any = model.transformer
+        self.n_patches, self.patch = model.shape.n_patches, model.shape.patch
+        self.embed = _linear(source.patch_embed.proj.weight.flatten(1), source.patch_embed.proj.bias)
+        position = source.pos_embed.detach()[0]
+        tokens = torch.cat([source.cls_token[0], source.dist_token[0]]).detach()
+        self.register_buffer("prefix", (tokens + position[:N_PREFIX]).clone())
+        self.register_buffer("position", position[N_PREFIX:].clone())
+        n_tokens = N_PREFIX + self.n_patches
+        last = len(source.blocks) - 1
+        self.blocks = nn.ModuleList(
+            TransformerBlockExport(block, N_PREFIX if index == last else n_tokens)
+            for index, block in enumerate(source.blocks)
+        )
+        self.norm = _layer_norm(source.norm)
+        self.head = EmbeddingExport(model.head)
+
+    def forward(self, window: Tensor) -> Tensor:
+        patches = self.embed(window.reshape(self.n_patches, self.patch)) + self.position
+        x = torch.cat([self.prefix, patches])  # (N_PREFIX + n_patches, width)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x).mean(0, keepdim=True))
+
+
+def _norm_gain_shift(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Returns the gain and the shift (channels,), float64, that a batch norm applies in evaluation mode."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    gain = norm.weight.double() / torch.sqrt(norm.running_var.double() + norm.eps)
+    return gain, norm.bias.double() - norm.running_mean.double() * gain
+
+
+def _folded_convolution(source: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv1d:
+    """Returns a (1, k) convolution and the batch norm after it as one one-dimensional convolution."""
+    gain, shift = _norm_gain_shift(norm)
+    folded = nn.Conv1d(
+        source.in_channels,
+        source.out_channels,
+        source.kernel_size[1],
+        source.stride[1],
+        int(source.padding[1]),
+    )
+    folded.weight = nn.Parameter((source.weight.double().squeeze(2) * gain[:, None, None]).float())
+    folded.bias = nn.Parameter(shift.float())
+    return folded
+
+
+def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.weight = nn.Parameter(weight.detach().float().clone())
+    layer.bias = nn.Parameter(bias.detach().float().clone())
+    return layer
+
+
+def _layer_norm(source: Any) -> nn.LayerNorm:
+    norm = nn.LayerNorm(source.normalized_shape, eps=source.eps)
+    norm.weight = nn.Parameter(source.weight.detach().float().clone())
+    norm.bias = nn.Parameter(source.bias.detach().float().clone())
+    return norm
