@@ -1,0 +1,1 @@
+"""A gallery of people and the decisions made against it; the decision itself is integer arithmetic."""
