@@ -1,0 +1,1 @@
+"""Scores in, numbers with intervals out: error rates, calibration, baselines, robustness. No torch here."""
