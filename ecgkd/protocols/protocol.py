@@ -1,8 +1,9 @@
 """The protocol file: which stretches of which recordings train, validate, calibrate, enrol and probe.
 
 One JSON document: `format`, `version`, `sha256` (of the rest), `name`, `kind`, `seed`, `sets` (name of each prepared
-set and the SHA-256 of its content), `train`, `validate`, `calibrate` (lists of spans) and `rows`, each with `name`,
-`population`, `kind`, `leaky`, `enrol` and `probe`. A span is [set, record, start, stop], in samples of the recording.
+set and the SHA-256 of its content), `train`, `validate`, `calibrate` (lists of spans), `rows`, each with
+`name`, `population`, `kind`, `leaky`, `enrol` and `probe`, and `notes`. A span is [set, record, start, stop], in
+samples of the recording.
 """
 
 import hashlib
@@ -25,8 +26,8 @@ from ecgkd.signal.window import tile_starts
 FORMAT = "ecgkd protocol"
 FORMAT_VERSION = 1
 KINDS = ("cross-session", "same-day", "closed-set", "cross-database", "cross-activity")
-POPULATIONS = ("locked", "development", "training", "test", "closed-set")
-"""Whose comparisons a row holds: one of the three populations, everybody of an unseen set, or people trained on."""
+POPULATIONS = ("locked", "development", "test", "closed-set")
+"""Whose comparisons a row holds: locked or development people, people of an unseen set, or people trained on."""
 LOCKED_BELOW = 64
 TRAINING_FROM = 112
 
@@ -82,9 +83,7 @@ class Row:
             return "leaky, for comparison with papers only"
         if self.population == "development":
             return "selection: choices were made on these people"
-        if self.population == "closed-set":
-            return "closed set: trained on these people"
-        return "training people" if self.population == "training" else "test: unseen people"
+        return "closed set: trained on these people" if self.population == "closed-set" else "test: unseen people"
 
 
 @dataclass(frozen=True)
@@ -101,6 +100,8 @@ class Protocol:
     calibrate: tuple[Span, ...]
     """What thresholds and score calibrations are fitted on."""
     rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    """What was left out when it was made, and why."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -185,6 +186,7 @@ class Protocol:
         content["rows"] = [
             {**asdict(row), "enrol": _rows_of(row.enrol), "probe": _rows_of(row.probe)} for row in self.rows
         ]
+        content["notes"] = list(self.notes)
         return content
 
 
@@ -229,6 +231,7 @@ def _from_document(document: Mapping[str, Any], path: Path | str) -> Protocol:
                 )
                 for row in document["rows"]
             ),
+            notes=tuple(str(note) for note in document["notes"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"{path}: broken protocol file ({type(error).__name__}: {error}); make it again") from error
