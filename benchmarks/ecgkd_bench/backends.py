@@ -1,0 +1,117 @@
+"""Runtimes that the worker can measure; imported on the device."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from ecgkd_bench.errors import DeviceError, MismatchError
+
+BACKENDS = {"onnxruntime": (".onnx", ".ort"), "torch": (".pt2",)}
+"""File endings by backend."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready to run on one window of noise."""
+
+    run: Callable[[], Any]
+    effective: str
+    version: str
+    threads: int | None
+
+
+def backend_for(path: Path) -> str:
+    """Returns the backend that runs files like `path`. Raises: MismatchError where none does."""
+    for backend, endings in BACKENDS.items():
+        if path.suffix in endings:
+            return backend
+    known = ", ".join(ending for endings in BACKENDS.values() for ending in endings)
+    raise MismatchError(f"{path}: no backend runs {path.suffix or 'this'} files; known: {known}")
+
+
+def import_backend(backend: str) -> None:
+    """Imports the runtime and nothing else. Raises: DeviceError where it is not installed."""
+    try:
+        __import__(backend)
+    except ModuleNotFoundError as error:
+        raise DeviceError(f"{error.name} is not installed on the device; it is needed to run these models") from error
+
+
+def load(backend: str, path: str, threads: int) -> Loaded:
+    """Returns the model at `path`, loaded. Raises: DeviceError where the runtime is absent or refuses the file."""
+    import_backend(backend)
+    try:
+        return _load_torch(path, threads) if backend == "torch" else _load_onnxruntime(path, threads)
+    except Exception as error:
+        raise DeviceError(f"{Path(path).name}: {backend} refuses it ({str(error).splitlines()[0]})") from error
+
+
+def operator_times(path: str, threads: int, runs: int = 30) -> dict[str, float]:
+    """Returns ms per inference by kind of operator, from ONNX Runtime's own profile."""
+    import onnxruntime
+
+    with TemporaryDirectory() as folder:
+        options = _onnxruntime_options(threads)
+        options.enable_profiling = True
+        options.profile_file_prefix = os.path.join(folder, "profile")
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        feed = _feed(session)
+        for _ in range(runs):
+            session.run(None, feed)
+        events = json.loads(Path(session.end_profiling()).read_text())
+    times: dict[str, float] = {}
+    for event in events:
+        if event.get("cat") == "Node" and event.get("name", "").endswith("_kernel_time"):
+            kind = event["args"]["op_name"]
+            times[kind] = times.get(kind, 0.0) + event["dur"] / 1000 / runs
+    return dict(sorted(times.items(), key=lambda item: -item[1]))
+
+
+def _load_onnxruntime(path: str, threads: int) -> Loaded:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, _onnxruntime_options(threads), providers=["CPUExecutionProvider"])
+    feed = _feed(session)
+    effective = int(session.get_session_options().intra_op_num_threads)
+    provider = session.get_providers()[0]
+    return Loaded(lambda: session.run(None, feed), f"onnxruntime {provider}", onnxruntime.__version__, effective)
+
+
+def _onnxruntime_options(threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    return options
+
+
+def _feed(session: Any) -> dict[str, Any]:
+    noise = np.random.default_rng(0)
+    return {
+        one.name: noise.standard_normal([axis if isinstance(axis, int) else 1 for axis in one.shape]).astype(np.float32)
+        for one in session.get_inputs()
+    }
+
+
+def _load_torch(path: str, threads: int) -> Loaded:
+    import torch
+
+    torch.set_num_threads(threads)
+    program = torch.export.load(path)
+    (example,), _ = program.example_inputs or ((torch.zeros(1, 1, 1000),), {})
+    window = torch.from_numpy(np.random.default_rng(0).standard_normal(example.shape).astype(np.float32))
+    module = program.module()
+
+    def run() -> Any:
+        with torch.inference_mode():
+            return module(window)
+
+    return Loaded(run, "torch eager", torch.__version__, torch.get_num_threads())

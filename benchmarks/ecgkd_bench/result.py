@@ -1,0 +1,225 @@
+"""The benchmark record: what was measured, where, how, with every raw value. Versioned; JSON in and out."""
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ecgkd_bench.errors import RecordError
+
+VERSION = 1
+
+T = TypeVar("T")
+
+
+class Clock(StrEnum):
+    """What a latency counts; only `wall` is time on the device that is named."""
+
+    WALL = "wall"
+    EMULATED = "emulated"
+    INSTRUCTIONS = "instructions"
+
+
+@dataclass(frozen=True)
+class Model:
+    """The file that was measured."""
+
+    name: str
+    format: str
+    """`onnx`, `ort` or `pt2`."""
+    precision: str
+    """`fp32` or `int8`; empty where nobody said."""
+    sha256: str
+    """Of the file; for a `pt2`, which holds the time it was made, of what it was made from."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What the processor is doing; None is what this machine does not show."""
+
+    governor: str | None
+    frequency_mhz: float | None
+    temperature_c: float | None
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where it was measured."""
+
+    name: str
+    soc: str
+    cores: int
+    features: tuple[str, ...]
+    """Instruction sets that matter to int8."""
+    memory_bytes: int | None
+    os: str
+    abi: str
+    reached: str
+    """`local`, later `ssh:…`, `adb:…`, `qemu:…`."""
+    before: State
+    after: State
+
+
+@dataclass(frozen=True)
+class Backend:
+    """The runtime that was asked for and the one that ran."""
+
+    requested: str
+    effective: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Threads:
+    """Threads asked for, read back from the backend, and cores that the process may use."""
+
+    requested: int
+    effective: int | None
+    cores_allowed: int | None
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """What ran before the first value was kept."""
+
+    runs: int
+    seconds: float
+    stable: bool
+    """Whether three blocks in a row agreed within 2 %."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """One inference on one window. `raw` is in the order of measurement: `rounds` blocks of equal length."""
+
+    unit: str
+    """`ms`, or `instructions`."""
+    raw: tuple[float, ...]
+    rounds: int
+    count: int
+    mean: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    stdev: float
+    ci95: tuple[float, float]
+    """Of p50, by bootstrap over rounds."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Peak resident memory of a process that does nothing but load and run the model."""
+
+    file_bytes: int
+    peak_rss_bytes: int | None
+    empty_rss_bytes: int | None
+    """The same process with the backend imported and no model."""
+    model_bytes: int | None
+    """The difference: the model alone."""
+    arena_bytes: int | None
+    """Where the runtime plans one; None elsewhere."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One model on one device by one backend."""
+
+    model: Model
+    device: Device
+    clock: Clock
+    backend: Backend
+    threads: Threads
+    warm_up: WarmUp
+    latency: Latency
+    load_seconds: float
+    memory: Memory
+    operators: dict[str, float] | None
+    """ms per inference by kind of operator; None where the runtime does not offer it."""
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What two records must share to be compared."""
+        return (self.model.name, self.backend.requested, self.threads.requested)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """p50 of one model divided by p50 of another, measured in turns."""
+
+    model: str
+    to: str
+    value: float
+    ci95: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Session:
+    """All models of one interleaved run."""
+
+    created: str
+    """UTC, ISO 8601."""
+    records: tuple[Record, ...]
+    ratios: tuple[Ratio, ...]
+    version: int = VERSION
+
+    def to_dict(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_dict(cls, document: Any, where: str = "benchmark record") -> "Session":
+        """Returns the session that `document` holds. Raises: RecordError for another version or a broken one."""
+        version = document.get("version") if isinstance(document, dict) else None
+        if version != VERSION:
+            raise RecordError(f"{where}: benchmark record version {version}; this ecgkd reads version {VERSION}")
+        try:
+            return build(cls, document)
+        except (TypeError, KeyError, ValueError) as error:
+            raise RecordError(f"{where}: broken benchmark record ({error!r}); measure again") from error
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Session":
+        """Returns the session saved at `path`. Raises: RecordError."""
+        try:
+            document = json.loads(Path(path).read_bytes())
+        except OSError as error:
+            raise RecordError(f"cannot read {path}: {error.strerror}") from error
+        except ValueError as error:
+            raise RecordError(f"{path}: not a benchmark record (broken JSON: {error})") from error
+        return cls.from_dict(document, str(path))
+
+
+def build(kind: type[T], value: Any) -> T:
+    """Returns `value`, as it comes out of JSON, as a `kind`: one of the dataclasses here, or what their fields hold.
+
+    Raises: KeyError for a missing field, TypeError or ValueError for one of another type.
+    """
+    hints = typing.get_type_hints(kind)
+    fields = {field.name: _field(hints[field.name], value[field.name]) for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    return kind(**fields)
+
+
+def _field(hint: Any, value: Any) -> Any:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        return None if value is None else _field(arguments[0], value)
+    if origin is tuple:
+        return tuple(_field(arguments[0], item) for item in value)
+    if origin is dict:
+        return {str(key): _field(arguments[1], item) for key, item in value.items()}
+    if dataclasses.is_dataclass(hint):
+        return build(typing.cast(type, hint), value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if issubclass(hint, StrEnum):
+        return hint(value)
+    if not isinstance(value, hint):
+        raise TypeError(f"{value!r} where {hint.__name__} was expected")
+    return value

@@ -1,0 +1,1 @@
+"""How files and commands get to a device."""

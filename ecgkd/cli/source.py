@@ -1,0 +1,117 @@
+"""What `ecgkd export` and `ecgkd check` start from: a network, and the recordings that it is held against."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ecgkd.cli.output import say
+from ecgkd.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from ecgkd.bundle.make import Evidence
+    from ecgkd.contract import Contract
+    from ecgkd_export.parity import Run
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is exported."""
+
+    name: str
+    network: Any
+    """A network in export form, or a float ONNX graph."""
+    contract: "Contract"
+    out: Path
+    """Where the artefacts go by default."""
+    data: tuple[str, ...] = ()
+    protocol: Path | None = None
+    released: dict[str, Any] | None = None
+    """Sidecar of the int8 artefact that was released beside it."""
+
+
+def load_source(path: Path | None) -> Source:
+    """Returns what the user means: a run, a float artefact, the newest student, or the shipped network.
+
+    Raises: UsageError for anything else.
+    """
+    from ecgkd.cli.load import newest_run, shipped_model
+
+    if path is None:
+        path = newest_run("student") or shipped_model()
+        say(f"exporting {path}")
+    if path.is_dir():
+        return _run_source(path)
+    if path.suffix == ".onnx":
+        return _onnx_source(path)
+    raise UsageError(
+        f"{path}: neither a run folder nor a float .onnx of ecgkd" if path.exists() else f"{path}: no such run"
+    )
+
+
+def _run_source(path: Path) -> Source:
+    from ecgkd.models import export_form
+    from ecgkd.training.fit import load_run
+
+    model, info = load_run(path)
+    name = f"{path.resolve().parent.name}/{path.resolve().name}"
+    return Source(
+        name, export_form(model), info.contract, path / "artefacts", tuple(info.data_paths), info.protocol_path
+    )
+
+
+def _onnx_source(path: Path) -> Source:
+    from ecgkd.bundle.artefacts import file_name
+    from ecgkd.cli.load import check_front_end
+    from ecgkd.contract import METADATA_KEY, Contract
+    from ecgkd.files import read_json
+    from ecgkd_export.metadata import metadata_of, read_onnx
+
+    model = read_onnx(path)
+    text = metadata_of(model).get(METADATA_KEY)
+    if text is None:
+        raise DataError(f"{path}: an ONNX file without ecgkd's contract; expected one that `ecgkd export` wrote")
+    contract = Contract.from_json(text, str(path))
+    check_front_end(contract, path)
+    if contract.precision != "fp32":
+        raise UsageError(f"{path}: is {contract.precision} already; export the float artefact beside it")
+    released = path.with_name(file_name(contract.model, "int8", "onnx") + ".json")
+    return Source(
+        path.name,
+        model,
+        contract,
+        Path("artefacts") / contract.model,
+        released=read_json(released, "sidecar of an artefact") if released.is_file() else None,
+    )
+
+
+def load_evidence(data: list[str], protocol: Path | None, given: bool) -> "Evidence | None":
+    """Returns the recordings to calibrate and compare on; None where the run's own are no longer there."""
+    from ecgkd.bundle.make import Evidence
+    from ecgkd.cli.load import open_sets
+    from ecgkd.protocols.protocol import Protocol
+
+    if given and not (data and protocol):
+        raise UsageError("--data and --protocol belong together: the sets, and the protocol that was made for them")
+    if protocol is None or not data:
+        return None
+    lost = [path for path in data if not Path(path).exists()]
+    if lost and not given:
+        say(f"ecgkd: warning: {lost[0]}, which the run was trained with, is not here; name it with --data")
+        return None
+    loaded, sets = Protocol.load(protocol), open_sets(data)
+    used = [*loaded.calibrate, *(span for row in loaded.rows for span in (*row.enrol, *row.probe))]
+    loaded.check_sets(sets, used)
+    return Evidence(loaded, tuple(sets))
+
+
+def run_beside(folder: Path, contract: "Contract") -> "tuple[Run | None, list[str], Path | None]":
+    """Returns PyTorch's network, the sets and the protocol of the run that an export folder lies in, if it does."""
+    run = folder.resolve().parent
+    if not (run / "weights.safetensors").is_file():
+        return None, [], None
+    from ecgkd_export.convert import run_torch
+
+    source = _run_source(run)
+    if source.contract.weights_sha256 != contract.weights_sha256:
+        return None, [], None
+    return lambda windows: run_torch(source.network, windows), list(source.data), source.protocol

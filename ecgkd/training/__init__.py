@@ -1,0 +1,1 @@
+"""Training: windows in, weights out, on Lightning Fabric."""

@@ -1,0 +1,172 @@
+"""Puts a training together: fabric, windows, networks, optimiser."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from ecgkd.config import OptimConfig, Recipe
+from ecgkd.data.prepared import PreparedSet
+from ecgkd.errors import UsageError
+from ecgkd.losses import ChannelStatistics, FeatureProjectors
+from ecgkd.models import build_model, without_classifier
+from ecgkd.protocols.protocol import Protocol
+from ecgkd.training.checkpoint import WEIGHTS, load_weights
+from ecgkd.training.dataset import training_stretches
+from ecgkd.training.distributed import make_fabric, peers_of
+from ecgkd.training.loader import Loader
+from ecgkd.training.objective import Peers, last_shared
+from ecgkd.training.run_directory import RunInfo, read_info
+from ecgkd.training.validate import Comparison, comparisons
+
+
+@dataclass
+class Teacher:
+    """The frozen network that a student learns from."""
+
+    model: nn.Module
+    info: RunInfo
+
+
+@dataclass
+class Best:
+    """The averaged weights of the epoch with the lowest development EER, or of the last one without development."""
+
+    epoch: int = -1
+    eer: float = float("inf")
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class Training:
+    """Everything that lives while a network is trained."""
+
+    recipe: Recipe
+    fabric: Fabric
+    loader: Loader
+    network: nn.Module
+    """The network itself."""
+    model: nn.Module
+    """The same, wrapped by Fabric: what the loop calls."""
+    averaged: nn.Module
+    """Its averaged weights: what is validated and kept."""
+    optimiser: torch.optim.Optimizer
+    peers: Peers
+    shared: Tensor
+    """Weights whose pull by each term is measured."""
+    development: list[Comparison]
+    teacher: Teacher | None = None
+    projectors: nn.Module | None = None
+    statistics: ChannelStatistics | None = None
+    epoch: int = 0
+    """Epochs done."""
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best: Best = field(default_factory=Best)
+
+    @property
+    def wants_features(self) -> bool:
+        return self.recipe.loss.features > 0 or self.recipe.loss.relations > 0
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return [p for group in self.optimiser.param_groups for p in group["params"]]
+
+
+def open_teacher(path: Path, recipe: Recipe, classes: Sequence[str]) -> Teacher:
+    """Returns the trained network of a run. Raises: UsageError where the recipe asks for what it cannot give."""
+    info = read_info(path)
+    if recipe.loss.kd and info.classes != tuple(classes):
+        raise UsageError(
+            f"{path}: trained on other people ({len(info.classes)}) than this protocol's ({len(classes)}), so its "
+            "logits mean nothing here; train a teacher on this protocol or set loss.kd=0"
+        )
+    model = load_network(info, with_classes=bool(recipe.loss.kd))
+    return Teacher(model.requires_grad_(False).eval(), info)
+
+
+def load_network(info: RunInfo, with_classes: bool = False) -> nn.Module:
+    """Returns the network of a finished run with its weights, in evaluation mode."""
+    state = load_weights(info.path / WEIGHTS)
+    model = _build(info.recipe, len(info.classes) if with_classes else 0)
+    try:
+        model.load_state_dict(state if with_classes else without_classifier(state))
+    except RuntimeError as error:
+        raise UsageError(f"{info.path}: its weights do not fit {info.recipe.model.preset}: {error}") from error
+    return model.eval()
+
+
+def _build(recipe: Recipe, n_classes: int) -> nn.Module:
+    loss, model = recipe.loss, recipe.model
+    return build_model(
+        model.preset,
+        n_classes if loss.ce or loss.kd else 0,
+        head=str(model.head),  # type: ignore[arg-type]
+        drop_path=model.drop_path,
+        distil_head=bool(loss.kd),
+    )
+
+
+def make_optimiser(modules: Sequence[nn.Module], optim: OptimConfig) -> torch.optim.Optimizer:
+    """Returns AdamW over what is trained; vectors (biases, norms) do not decay."""
+    trained = [p for module in modules for p in module.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": optim.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=optim.lr, fused=True)
+
+
+def set_up(recipe: Recipe, protocol: Protocol, sets: Sequence[PreparedSet], teacher: Path | None = None) -> Training:
+    """Returns a training before its first step.
+
+    Raises: UsageError where recipe, protocol, sets and teacher do not fit each other.
+    """
+    if recipe.loss.distils and teacher is None:
+        raise UsageError(f"{recipe.name}: its loss has terms of distillation; name a teacher with --teacher RUN")
+    by_name = protocol.check_sets(sets)
+    stretches = training_stretches(protocol.train, by_name)
+    fabric = make_fabric(recipe.optim)
+    if recipe.optim.people % (fabric.world_size * recipe.optim.micro_batches):
+        raise UsageError(
+            f"optim.people is {recipe.optim.people}; expected a multiple of processes x optim.micro_batches "
+            f"({fabric.world_size} x {recipe.optim.micro_batches})"
+        )
+    loader = Loader(stretches, recipe, fabric.global_rank, fabric.world_size)
+    torch.manual_seed(recipe.optim.seed)
+    network = _build(recipe, len(stretches.subjects))
+    averaged = copy.deepcopy(network).requires_grad_(False).eval()
+    taught = open_teacher(teacher, recipe, stretches.subjects) if teacher and recipe.loss.distils else None
+    projectors, statistics = _for_features(recipe, network, taught)
+    optimiser = make_optimiser([m for m in (network, projectors) if m is not None], recipe.optim)
+    for module in (averaged, taught.model if taught else None, statistics):
+        if module is not None:
+            module.to(fabric.device)
+    return Training(
+        recipe=recipe,
+        fabric=fabric,
+        loader=loader,
+        network=network,
+        model=fabric.setup_module(network),
+        averaged=averaged,
+        optimiser=fabric.setup_optimizers(optimiser),  # type: ignore[arg-type]
+        peers=peers_of(fabric),
+        shared=last_shared(network),
+        development=comparisons(protocol, sets) if fabric.is_global_zero else [],
+        teacher=taught,
+        projectors=None if projectors is None else fabric.setup_module(projectors),
+        statistics=statistics,
+    )
+
+
+def _for_features(
+    recipe: Recipe, network: nn.Module, teacher: Teacher | None
+) -> tuple[FeatureProjectors | None, ChannelStatistics | None]:
+    if teacher is None or not recipe.loss.features:
+        return None, None
+    width, channels = network.feature_channels[-1], teacher.model.feature_channels  # type: ignore[index]
+    return FeatureProjectors(width, channels), ChannelStatistics(channels)  # type: ignore[arg-type]

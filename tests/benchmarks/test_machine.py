@@ -1,0 +1,56 @@
+"""What a machine shows of itself."""
+
+from pathlib import Path
+
+from ecgkd_bench import machine
+
+
+def _write(root: Path, **files: str) -> None:
+    for name, content in files.items():
+        path = root / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+def test_a_machine_that_shows_nothing_gives_absent_values_and_not_zeros(tmp_path: Path) -> None:
+    state = machine.state(tmp_path)
+    assert (state.governor, state.frequency_mhz, state.temperature_c) == (None, None, None)
+    assert machine.describe(tmp_path)["memory_bytes"] is None
+    assert machine.peak_rss(tmp_path) is None
+
+
+def test_governor_frequency_and_the_hottest_zone_are_read(tmp_path: Path) -> None:
+    cpufreq = "sys__devices__system__cpu__cpu0__cpufreq__"
+    _write(
+        tmp_path,
+        **{
+            cpufreq + "scaling_governor": "ondemand\n",
+            cpufreq + "scaling_cur_freq": "1500000\n",
+            "sys__class__thermal__thermal_zone0__temp": "48200\n",
+            "sys__class__thermal__thermal_zone1__temp": "51000\n",
+        },
+    )
+    state = machine.state(tmp_path)
+    assert (state.governor, state.frequency_mhz, state.temperature_c) == ("ondemand", 1500.0, 51.0)
+
+
+def test_an_arm_board_is_named_by_its_device_tree(tmp_path: Path) -> None:
+    _write(
+        tmp_path,
+        **{
+            "proc__cpuinfo": "processor\t: 0\nFeatures\t: fp asimd asimddp crc32\n",
+            "proc__device-tree__model": "Raspberry Pi 4 Model B Rev 1.4\0",
+            "proc__meminfo": "MemTotal:        3884360 kB\n",
+            "etc__os-release": 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\n',
+        },
+    )
+    described = machine.describe(tmp_path)
+    assert described["soc"] == "Raspberry Pi 4 Model B Rev 1.4"
+    assert described["features"] == ("asimd", "asimddp")
+    assert described["memory_bytes"] == 3884360 * 1024
+    assert str(described["os"]).startswith("Debian GNU/Linux 12 (bookworm), ")
+
+
+def test_garbage_in_a_sensor_is_an_absent_value(tmp_path: Path) -> None:
+    _write(tmp_path, sys__class__thermal__thermal_zone0__temp="N/A")
+    assert machine.state(tmp_path).temperature_c is None

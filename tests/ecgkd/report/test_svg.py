@@ -1,0 +1,56 @@
+import re
+
+import pytest
+
+from ecgkd.errors import DataError
+from ecgkd.report.curves import draw
+from ecgkd.report.svg import inline
+
+HEAD = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="9pt">'
+
+
+def test_ids_and_references_to_them_get_the_prefix():
+    text = f'{HEAD}<path id="a"/><use xlink:href="#a"/><g clip-path="url(#a)"/></svg>'
+    drawn = inline(text, "x-", "a drawing")
+    assert 'id="x-a"' in drawn
+    assert 'href="#x-a"' in drawn
+    assert "url(#x-a)" in drawn
+
+
+def test_two_drawings_with_the_same_content_share_no_id():
+    text = draw({"a": [1.0, 2.0]}, "loss", "salt")
+    ids = [set(re.findall(r'id="([^"]+)"', inline(text, prefix, ""))) for prefix in ("a-", "b-")]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+
+
+def test_whatever_could_load_or_run_something_is_left_out():
+    text = (
+        f'{HEAD}<script>1</script><style>@import "http://a.b";</style><metadata>x</metadata><foreignObject/>'
+        '<image xlink:href="http://a.b/c.png"/><g onclick="1" style="fill: url(http://a.b/c)"/></svg>'
+    )
+    drawn = inline(text, "x-", "a drawing")
+    assert not re.search(r"script|@import|metadata|foreignObject|onclick|a\.b", drawn)
+
+
+def test_black_and_white_become_the_pages_ink_and_paper_and_colours_stay():
+    drawn = inline(f'{HEAD}<g style="fill: #000000; stroke: #ffffff"/><g fill="#d62728"/></svg>', "x-", "")
+    assert "fill: currentColor" in drawn
+    assert "stroke: var(--paper)" in drawn
+    assert "#d62728" in drawn
+
+
+def test_the_label_is_escaped():
+    assert 'aria-label="&lt;&quot;&gt;"' in inline(f"{HEAD}</svg>", "x-", '<">')
+
+
+@pytest.mark.parametrize("text", ["", "<html/>", f"{HEAD}<g>", "<!DOCTYPE svg [<!ENTITY a 'b'>]><svg/>"])
+def test_something_else_is_refused_by_name(text):
+    with pytest.raises(DataError, match=r"det\.svg"):
+        inline(text, "x-", "", "det.svg")
+
+
+def test_a_curve_is_the_same_every_time():
+    assert draw({"a": [1.0, None, 0.01]}, "loss", "s", log=True) == draw(
+        {"a": [1.0, None, 0.01]}, "loss", "s", log=True
+    )

@@ -1,0 +1,67 @@
+import tomllib
+from dataclasses import replace
+from importlib import resources
+
+import pytest
+
+from ecgkd.config import load_recipe, recipe_of, shipped_recipes
+from ecgkd.names import Role
+
+EXPECTED = (
+    "student_ci",
+    "student_cpu",
+    "teacher_ci",
+    "teacher_cpu",
+    "teacher_gpu",
+    "thkd_ci",
+    "thkd_cpu",
+    "thkd_gpu",
+)
+
+
+def test_the_shipped_recipes_are_these():
+    assert shipped_recipes() == EXPECTED
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_shipped_recipe_parses_and_is_named_as_its_file(name):
+    recipe = load_recipe(name)
+
+    assert recipe.name == name
+    assert recipe_of(tomllib.loads(recipe.to_toml()), name) == recipe
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_shipped_recipe_asks_for_a_known_network(name):
+    from ecgkd.models import PRESETS
+
+    assert load_recipe(name).model.preset in PRESETS
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_every_shipped_recipe_says_what_it_is_for(name):
+    text = resources.files("ecgkd").joinpath("recipes", f"{name}.toml").read_text()
+
+    assert text.startswith("# ")
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if name.startswith("thkd")])
+def test_distilling_recipes_distil_into_students(name):
+    recipe = load_recipe(name)
+
+    assert recipe.loss.distils
+    assert recipe.role is Role.STUDENT
+
+
+@pytest.mark.parametrize("size", ["ci", "cpu"])
+def test_the_student_alone_differs_from_the_distilled_one_by_the_terms_of_distillation_only(size):
+    alone, distilled = load_recipe(f"student_{size}"), load_recipe(f"thkd_{size}")
+    bare = replace(
+        distilled.loss, kd=0.0, embedding=0.0, features=0.0, relations=0.0, relations_embedding=0.0
+    )
+    kept = ("ramp", "statistics_batches", "kd_kind", "kd_temperature", "features_hold", "features_end", "levels")
+
+    assert replace(bare, **{name: getattr(alone.loss, name) for name in kept}) == alone.loss
+    assert distilled.model == alone.model
+    assert distilled.data == alone.data
+    assert distilled.optim == alone.optim
