@@ -1,0 +1,1 @@
+"""Runs artefacts in the runtimes that are installed here."""
