@@ -9,6 +9,13 @@ import typer
 from ecgkd.cli.output import JsonOption, emit
 from ecgkd.cli.walk import Walk
 
+TITLES = ("teacher", "student alone", "student, distilled")
+EER_TITLE = "Equal error rate on people no network ever saw, another day, in % (95 % interval over people):"
+
+
+def _run_name(run: str) -> str:
+    return "/".join(Path(run).parts[-2:])
+
 
 def _train_all(walk: Walk, out: Path, people: str, protocol: str) -> dict[str, str]:
     """Returns run folders of the teacher, the student alone and the distilled student."""
@@ -84,7 +91,36 @@ def run_demo(app: typer.Typer, out: Path, people: int) -> dict[str, Any]:
         "bench": bench,
         "decisions": decisions,
         "report": report["report"],
+        "artefact": int8,
     }
+
+
+def _closing(summary: dict[str, Any]) -> str:
+    """Returns what came of it, in words for somebody who sees ecgkd for the first time."""
+    from ecgkd.data.synthetic import SYNTHETIC_NOTICE
+
+    outcomes = {one["model"]: one for one in summary["evaluation"]["outcomes"] if one["row"].endswith("s1-s2.locked")}
+    names = {_run_name(run): title for run, title in zip(summary["runs"].values(), TITLES, strict=True)}
+    lines = [f"Done in {summary['seconds'] / 60:.1f} minutes. {SYNTHETIC_NOTICE.capitalize()}.", "", EER_TITLE]
+    for model, one in outcomes.items():
+        eer = one["cells"][-2]["eer"]
+        span = "" if eer["low"] is None else f"   [{100 * eer['low']:.1f} to {100 * eer['high']:.1f}]"
+        lines.append(f"  {names.get(model, 'baseline: ' + model):32} {100 * eer['value']:5.1f}{span}")
+    lines += ["", "What it costs on this machine, one window (4 s of signal), one thread:"]
+    for record in summary["bench"]["records"]:
+        latency, size = record["latency"], record["memory"]["file_bytes"]
+        lines.append(f"  {record['model']['name']:32} {latency['p50']:6.2f} ms   {size / 1000:.0f} kB")
+    owner, stranger = summary["decisions"]["owner"], summary["decisions"]["stranger"]
+    lines += [
+        "",
+        "A new owner was enrolled without training. "
+        f"Weeks later: {owner['decision']}. A stranger: {stranger['decision']}.",
+        "",
+        f"Report:   {summary['report']}   (open it in a browser)",
+        f"Artefact: {summary['artefact']}",
+        'Next:     your own recordings; see README.md, "With your own recordings"',
+    ]
+    return "\n".join(lines)
 
 
 def register(app: typer.Typer) -> None:
@@ -96,4 +132,4 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Do everything once, on synthetic people, in minutes."""
         summary = run_demo(app, out, people)
-        emit(summary, "", as_json)
+        emit(summary, "\n" + _closing(summary), as_json)
