@@ -57,6 +57,4 @@ def failures(gates: dict[str, dict[str, Any]]) -> list[str]:
 
     One that is `absent` does not count, nor an undecided one whose caller says so (`counts` is false).
     """
-    return [
-        name for name, gate in gates.items() if gate["result"] in (FAILED, UNDECIDED) and gate.get("counts", True)
-    ]
+    return [name for name, gate in gates.items() if gate["result"] in (FAILED, UNDECIDED) and gate.get("counts", True)]

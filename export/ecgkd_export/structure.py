@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from ecgkd_export.metadata import read_onnx
-from ecgkd_export.ort_int8 import PRODUCTS, heavy_nodes, infer_shapes
+from ecgkd_export.nodes import PRODUCTS, heavy_nodes, infer_shapes, single_rows
 from ecgkd_export.parity import FAILED, PASSED
 from ecgkd_export.torch_onnx import INPUT, OPSET, OUTPUT
 
@@ -25,8 +25,9 @@ def float_gate(model: "onnx.ModelProto") -> dict[str, Any]:
 def int8_gate(model: "onnx.ModelProto") -> dict[str, Any]:
     """Returns the verdict on an int8 graph: as `float_gate`, and every operator with weights runs in int8.
 
-    Asked twice: of the file, and of the graph that ONNX Runtime makes of it, where an operator that stayed between
-    QuantizeLinear and DequantizeLinear without becoming an int8 kernel is slower than float.
+    Only layers on a single row may stay float. Asked twice: of the file, and of the graph that ONNX Runtime makes of
+    it, where an operator that stayed between QuantizeLinear and DequantizeLinear without becoming an int8 kernel is
+    slower than float.
     """
     problems = _problems(model)
     makers = {output: node for node in model.graph.node for output in node.output}
@@ -39,6 +40,7 @@ def int8_gate(model: "onnx.ModelProto") -> dict[str, Any]:
             problems.append(f"{node.op_type} {node.name} takes float input")
     if not heavy:
         problems.append("no operator with int8 weights")
+    single = single_rows(model)
     running = _as_run(model)
     kernels = _count(running)
     int8 = sum(kernels.get(name, 0) for name in INT8_KERNELS)
@@ -46,7 +48,11 @@ def int8_gate(model: "onnx.ModelProto") -> dict[str, Any]:
     for node in running.graph.node:
         weights = constants & set(node.input[:2])
         unpacked = {name for name in node.input[:2] if name not in constants}
-        if node.op_type in FLOAT_KERNELS and (weights or _from_constant(unpacked, running, constants)):
+        if (
+            node.op_type in FLOAT_KERNELS
+            and node.input[0] not in single
+            and (weights or _from_constant(unpacked, running, constants))
+        ):
             problems.append(f"ONNX Runtime runs {node.op_type} {node.name} in float")
     return _verdict(problems, operators=_count(model), kernels=kernels, int8_kernels=int8, weighted=len(heavy))
 

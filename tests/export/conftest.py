@@ -30,16 +30,13 @@ class TinyTransformer(nn.Module):
 
 
 class TinyResidual(nn.Module):
-    """With a matrix product before a ReLU, which ONNX Runtime likes to run in float."""
-
     def __init__(self) -> None:
         super().__init__()
-        self.stem, self.block = nn.Conv1d(1, 8, 5, 2, 2), nn.Conv1d(8, 8, 3, 1, 1)
-        self.neck, self.head = nn.Linear(8, 16), nn.Linear(16, 24)
+        self.stem, self.block, self.head = nn.Conv1d(1, 8, 5, 2, 2), nn.Conv1d(8, 8, 3, 1, 1), nn.Linear(8, 24)
 
     def forward(self, window: Tensor) -> Tensor:
         x = F.relu(self.stem(window))
-        embedding = self.head(F.relu(self.neck(F.relu(x + self.block(x)).mean(2))))
+        embedding = self.head(F.relu(x + self.block(x)).mean(2))
         return embedding / torch.linalg.vector_norm(embedding, dim=1, keepdim=True)
 
 
