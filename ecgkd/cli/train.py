@@ -89,15 +89,8 @@ def _rows(metrics: dict[str, Any]) -> list[tuple[str, float]]:
     return [(name, eer) for name, eer in metrics["development_eer"].items() if name != "mean"]
 
 
-def _decide() -> Any:
-    try:
-        from ecgkd.evaluation.decision_fit import fit_decision
-    except ModuleNotFoundError:
-        return None
-    return fit_decision
-
-
 def _run(recipe: "Recipe", teacher: Path | None, resume: Path | None, out: Path, as_json: bool, dry_run: bool) -> None:
+    from ecgkd.evaluation.decision_fit import fit_decision
     from ecgkd.training.distributed import is_first, one_folder
     from ecgkd.training.fit import is_finished, train
     from ecgkd.training.run_directory import new_folder
@@ -114,7 +107,7 @@ def _run(recipe: "Recipe", teacher: Path | None, resume: Path | None, out: Path,
     say(f"run: {folder}")
     try:
         with progress(recipe.name) as report:
-            metrics = train(recipe, protocol, sets, folder, teacher=teacher, decide=_decide(), progress=report)
+            metrics = train(recipe, protocol, sets, folder, teacher=teacher, decide=fit_decision, progress=report)
     except KeyboardInterrupt:
         say(f"stopped; go on with: --resume {folder}")
         raise

@@ -26,7 +26,7 @@ from ecgkd.evaluation.scores import Comparisons
 Floats = NDArray[np.float32]
 Replicates = NDArray[np.float64]
 FmrOf = Callable[[slice], Replicates]
-"""Gives the FMR (n, K) of some replicates at all thresholds."""
+"""Gives the FMR (K, n) of some replicates at all thresholds."""
 Progress = Callable[[int, int, str], None]
 
 REPLICATES = 2000
@@ -99,6 +99,28 @@ def mean_over_people(
         return float(mean.sum() / there.sum()), (draws @ mean) / (draws @ there)
 
 
+def mean_over_pairs(
+    values: NDArray[np.floating], comparisons: Comparisons, people: NDArray[np.int64], draws: Floats
+) -> tuple[float, Replicates]:
+    """Returns the mean over ordered pairs of different people of `values` (n_probes, n_templates), and its replicates.
+
+    A pair's value is the mean over its comparisons.
+    """
+    probing, probe = np.unique(comparisons.probe_subject, return_inverse=True)
+    enrolled, template = np.unique(comparisons.template_subject, return_inverse=True)
+    by_probing = np.zeros((len(probing), values.shape[1]))
+    np.add.at(by_probing, probe, values)
+    pairs = np.zeros((len(enrolled), len(probing)))
+    np.add.at(pairs, template, (by_probing / np.bincount(probe)[:, None]).T)
+    pairs = (pairs / np.bincount(template)[:, None]).T
+    other = (probing[:, None] != enrolled[None, :]).astype(np.float64)
+    left = draws[:, np.searchsorted(people, probing)]
+    right = draws[:, np.searchsorted(people, enrolled)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn = ((left @ (pairs * other)) * right).sum(axis=1) / ((left @ other) * right).sum(axis=1)
+        return float((pairs * other).sum() / other.sum()), drawn
+
+
 def resample(
     comparisons: Comparisons,
     draws: Floats,
@@ -119,34 +141,29 @@ def resample(
     fnmr_at = {fmr: np.empty(n) for fmr in fmrs}
     at_threshold = {threshold: (np.empty(n), np.empty(n)) for threshold in thresholds}
     places = {t: int(np.searchsorted(tally.thresholds, np.float32(t))) for t in thresholds}
+    below = np.cumsum(tally.genuine, axis=1, dtype=np.float64) - tally.genuine  # (n_people, K)
+    total = tally.genuine.sum(axis=1)
     for start in range(0, n, CHUNK):
         chunk = slice(start, min(start + CHUNK, n))
-        fmr, fnmr = fmr_of(chunk), _fnmr(tally, draws[chunk])
+        fmr = fmr_of(chunk)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            fnmr = (below.T @ draws[chunk].T) / (draws[chunk] @ total)
         eer[chunk] = _equal_error_rates(fmr, fnmr)
         for wanted, rates in fnmr_at.items():
-            first = (fmr <= wanted * (1 + FLOAT32_ROUNDING)).argmax(axis=1)
-            rates[chunk] = fnmr[np.arange(len(first)), first]
+            first = np.minimum((fmr > wanted * (1 + FLOAT32_ROUNDING)).sum(axis=0), len(fmr) - 1)  # it falls
+            rates[chunk] = fnmr[first, np.arange(len(first))]
         for threshold, (false_match, false_non_match) in at_threshold.items():
-            false_match[chunk] = fmr[:, places[threshold]]
-            false_non_match[chunk] = fnmr[:, places[threshold]]
+            false_match[chunk] = fmr[places[threshold]]
+            false_non_match[chunk] = fnmr[places[threshold]]
     return Resampled(curve, eer, fnmr_at, at_threshold)
 
 
-def _fnmr(tally: Tally, draws: Floats) -> Replicates:
-    """Returns the FNMR (n, K) of some replicates."""
-    below = np.cumsum(draws @ tally.genuine, axis=1, dtype=np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        below /= below[:, -1:]
-    below[:, 1:] = below[:, :-1]
-    below[:, 0] *= 0.0  # keeps NaN
-    return below
-
-
 def _from_shares(shares: NDArray[np.floating]) -> Replicates:
-    """Returns the FMR (n, K) from the shares (n, K) of impostor comparisons from each threshold to the next."""
-    above = np.cumsum(shares[:, ::-1], axis=1, dtype=np.float64)[:, ::-1]
+    """Returns the FMR (K, n) from the shares (K, n) of impostor comparisons from each threshold to the next."""
+    above = np.cumsum(shares[::-1], axis=0, dtype=np.float64)[::-1]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(above / above[:, :1])
+        above /= above[0].copy()
+    return above
 
 
 def _fmr_sparse(tally: Tally, draws: Floats, progress: Progress | None) -> FmrOf:
@@ -169,7 +186,7 @@ def _fmr_sparse(tally: Tally, draws: Floats, progress: Progress | None) -> FmrOf
     def fmr_of(chunk: slice) -> Replicates:
         drawn = draws[chunk].T  # (n_people, n)
         weights = drawn[probing][:, None, :] * drawn[tally.enrolled][None, :, :]
-        return _from_shares((shares @ weights.reshape(-1, drawn.shape[1])).T)
+        return _from_shares(shares @ weights.reshape(-1, drawn.shape[1]))
 
     return fmr_of
 
@@ -189,14 +206,22 @@ def _fmr_coarse(tally: Tally, draws: Floats, progress: Progress | None) -> FmrOf
         weighed += draws[:, scores.person, None] * (enrolled @ shares.astype(np.float32))
         if progress is not None:
             progress(done, total, "people counted")
-    fmr = _from_shares(weighed)
+    fmr = _from_shares(weighed.T)
     everybody = tally.curve().fmr
     lower = np.minimum(coarse_of, n_coarse - 2)
     left, right = everybody[coarse[lower]], everybody[coarse[lower + 1]]
     with np.errstate(invalid="ignore", divide="ignore"):
         way = np.where(left > right, (left - everybody) / (left - right), 0.0)
     way[-1] = 1.0
-    return lambda chunk: fmr[chunk][:, lower] + (fmr[chunk][:, lower + 1] - fmr[chunk][:, lower]) * way
+
+    def fmr_of(chunk: slice) -> Replicates:
+        below, above = fmr[lower, chunk], fmr[lower + 1, chunk]
+        above -= below
+        above *= way[:, None]
+        above += below
+        return np.asarray(above)
+
+    return fmr_of
 
 
 def _coarse_places(tally: Tally) -> NDArray[np.int64]:
@@ -216,10 +241,11 @@ def _coarse_places(tally: Tally) -> NDArray[np.int64]:
 
 
 def _equal_error_rates(fmr: Replicates, fnmr: Replicates) -> Replicates:
-    """Returns the EER (n,) of curves (n, K), as `ErrorCurve.eer` has it."""
-    gap = fmr - fnmr
-    row, k = np.arange(len(gap)), np.maximum((gap <= 0).argmax(axis=1), 1)
-    before, after = gap[row, k - 1], gap[row, k]
+    """Returns the EER (n,) of curves (K, n), as `ErrorCurve.eer` has it; NaN where a curve is."""
+    k = np.maximum((fmr > fnmr).sum(axis=0), 1)  # the rates cross once
+    column = np.arange(len(k))
+    k = np.minimum(k, len(fmr) - 1)
+    before, after = (fmr[row, column] - fnmr[row, column] for row in (k - 1, k))
     with np.errstate(invalid="ignore", divide="ignore"):
         step = before / (before - after)
-    return np.asarray(fmr[row, k - 1] + step * (fmr[row, k] - fmr[row, k - 1]))
+    return np.asarray(fmr[k - 1, column] + step * (fmr[k, column] - fmr[k - 1, column]))

@@ -16,14 +16,18 @@ from ecgkd.evaluation.scores import Comparisons
 
 Floats = NDArray[np.float32]
 
-MAX_DISTINCT = 4096
+MAX_DISTINCT = 1024
 """Up to so many genuine, or impostor, scores all become thresholds."""
+MAX_CENTRAL = 4096
+"""And up to so many, those do whose error rate is not far above the EER."""
 N_TAIL, N_CENTRE = 1024, 3072
 """Thresholds where there are more: evenly in log error rate, and evenly in error rate around the EER."""
 TAIL = 1e-5
 """Lowest error rate that these resolve."""
 SAMPLE = 1_000_000
 """Impostor scores that the thresholds are laid out by."""
+MANY = 200_000
+"""Scores for which a table pays."""
 QUANTA = 2**18
 """Equal steps by which most scores find their place among the thresholds."""
 
@@ -74,11 +78,18 @@ def sampled_impostors(comparisons: Comparisons, n: int = SAMPLE) -> Floats:
     return found
 
 
-def _thinned(from_worst: Floats, rates: NDArray[np.float64]) -> Floats:
-    """Returns scores (n,), ordered from where few err, as they are, or where there are many those at error `rates`."""
-    if len(from_worst) <= MAX_DISTINCT:
+def _thinned(from_worst: Floats, rough: float) -> Floats:
+    """Returns the scores that become thresholds, of scores (n,) from the one that few others are worse than on."""
+    n = len(from_worst)
+    if n <= MAX_DISTINCT:
         return from_worst
-    return from_worst[np.clip((rates * len(from_worst)).astype(np.int64), 0, len(from_worst) - 1)]
+    highest = min(4 * rough + 0.05, 1.0)
+    rates = np.geomspace(TAIL, 1.0, N_TAIL)
+    if n > MAX_CENTRAL / highest:
+        rates = np.concatenate([rates, np.linspace(rough / 4, highest, N_CENTRE)])
+        return from_worst[np.clip((rates * n).astype(np.int64), 0, n - 1)]
+    central = int(np.ceil(highest * n))
+    return np.concatenate([from_worst[:central], from_worst[np.clip((rates * n).astype(np.int64), central, n) - 1]])
 
 
 def lay_out(comparisons: Comparisons, extra: tuple[float, ...] = ()) -> Floats:
@@ -88,14 +99,10 @@ def lay_out(comparisons: Comparisons, extra: tuple[float, ...] = ()) -> Floats:
     """
     genuine, impostor = np.sort(genuine_scores(comparisons)), sampled_impostors(comparisons)
     rough = det_curve(genuine, impostor).eer()
-    centre = np.linspace(rough / 4, min(3 * rough + 0.02, 1.0), N_CENTRE)
-    rates = np.concatenate([np.geomspace(TAIL, 1.0, N_TAIL), centre])
-    lowest, highest = comparisons.scores.min(), comparisons.scores.max()
-    wanted = np.concatenate([[lowest, highest], np.array(extra, np.float32)])
+    wanted = np.append(np.array(extra, np.float32), [comparisons.scores.min(), comparisons.scores.max()])
     wanted = np.append(wanted, wanted.max() + 1e-5 * max(1.0, abs(wanted.max())))
-    return np.unique(np.concatenate([wanted, _thinned(genuine, rates), _thinned(impostor[::-1], rates)])).astype(
-        np.float32
-    )
+    found = np.concatenate([wanted, _thinned(genuine, rough), _thinned(impostor[::-1], rough)])
+    return np.unique(found.astype(np.float32))
 
 
 @dataclass(frozen=True)
@@ -132,10 +139,10 @@ class Tally:
     def people_scores(self) -> Iterator[PersonScores]:
         """Counts, and gives, the comparisons of each probing person."""
         comparisons, n = self.comparisons, len(self.thresholds)
-        locate = Locator(self.thresholds)
+        locate = Locator(self.thresholds) if comparisons.scores.size > MANY else self._bisect
         order = np.argsort(comparisons.probe_subject, kind="stable")
         probing, first = np.unique(comparisons.probe_subject[order], return_index=True)
-        persons: NDArray[np.int64] = np.searchsorted(self.people, probing, side="left")
+        persons = np.flatnonzero(np.isin(self.people, probing))
         for person, rows in zip(persons.tolist(), np.split(order, first[1:]), strict=True):
             place = locate(comparisons.scores[rows])
             own = self.people[person] == comparisons.template_subject
@@ -146,6 +153,9 @@ class Tally:
             weights = np.broadcast_to(share[self.column], place.shape)
             self.impostor += np.bincount(place.ravel(), weights=weights.ravel(), minlength=n)
             yield PersonScores(person, place, share)
+
+    def _bisect(self, scores: Floats) -> NDArray[np.int32]:
+        return (np.searchsorted(self.thresholds, scores, side="right") - 1).astype(np.int32)
 
     def curve(self) -> ErrorCurve:
         """Returns both error rates when everybody counts once. Raises: UsageError where one kind is missing."""

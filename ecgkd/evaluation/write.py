@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ecgkd.errors import MissingToolError
-from ecgkd.evaluation.evaluate import Evaluation
 from ecgkd.evaluation.plots import all_plots
+from ecgkd.evaluation.results import Evaluation
 from ecgkd.evaluation.table import as_markdown
 from ecgkd.files import atomic_folder, write_bytes, write_json
 

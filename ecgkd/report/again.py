@@ -42,9 +42,9 @@ def commands(material: Material) -> Iterator[str]:
     if headline is not None:
         protocol = near(headline.info.protocol_path, material.where)
         given = [*_sets(headline, material.where), "--protocol", protocol]
-    if material.evaluation is not None:
+    if material.evaluation_path is not None:
         models = [near(run.path, material.where) for run in material.runs]
-        yield _command(["evaluate", *models, *given, "--out", near(material.evaluation.path, material.where)])
+        yield _command(["evaluate", *models, *given, "--out", near(material.evaluation_path, material.where)])
     if material.export and headline is not None:
         folder = near(material.export[0].path.parent, material.where)
         yield _command(["export", near(headline.path, material.where), "--int8", *given, "--out", folder])

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ecgkd.bundle.artefacts import Shipped, read_export
 from ecgkd.data.prepared import open_set
 from ecgkd.errors import DataError, UsageError
+from ecgkd.evaluation.results import Evaluation
 from ecgkd.files import read_json
 from ecgkd.protocols.protocol import Protocol
 from ecgkd.protocols.summary import summarise
+from ecgkd.report.results import load_results
 from ecgkd.training.run_directory import RunInfo, read_info
 from ecgkd_bench.errors import BenchError
 from ecgkd_bench.result import Session
@@ -63,15 +65,6 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """What `ecgkd evaluate` wrote."""
-
-    path: Path
-    results: dict[str, Any]
-    plots: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
 class Material:
     """Everything that was found."""
 
@@ -81,6 +74,7 @@ class Material:
     counts: dict[str, Any] | None = None
     """`ecgkd.protocols.summary.summarise`; None where the prepared sets are not here."""
     evaluation: Evaluation | None = None
+    evaluation_path: Path | None = None
     export: tuple[Shipped, ...] = ()
     ablation: dict[str, Any] | None = None
     """What `ecgkd distill --ablate` wrote."""
@@ -98,9 +92,8 @@ class Material:
     def synthetic(self) -> bool:
         """Whether any of it rests on synthetic people."""
         contracts = [run.info.contract for run in self.runs] + [one.contract for one in self.export]
-        results = self.evaluation.results if self.evaluation else {}
-        counts = self.counts or {}
-        return any(one.synthetic for one in contracts) or bool(results.get("synthetic") or counts.get("synthetic"))
+        noticed = self.evaluation is not None and bool(self.evaluation.notice)
+        return noticed or any(one.synthetic for one in contracts) or bool((self.counts or {}).get("synthetic"))
 
 
 def collect(
@@ -116,7 +109,7 @@ def collect(
     absent: list[str] = []
     runs = _runs(where, absent)
     single = _is_run(where)
-    found_evaluation = _part(evaluation, where / "evaluation", read_evaluation)
+    found_evaluation = _part(evaluation, where / "evaluation", lambda folder: load_results(folder / "results.json"))
     found_export = _part(export, where / ("artefacts" if single else "export"), read_export)
     found_bench = _part(bench, where / "bench.json", read_bench)
     ablation = _ablation(where)
@@ -130,6 +123,7 @@ def collect(
         protocol=protocol,
         counts=counts,
         evaluation=found_evaluation,
+        evaluation_path=(evaluation or where / "evaluation") if found_evaluation else None,
         export=tuple(found_export or ()),
         ablation=ablation,
         bench=found_bench,
@@ -220,12 +214,6 @@ def read_bench(path: Path) -> Session:
     if not session.records:
         raise DataError(f"{path}: a benchmark record without a model; measure again")
     return session
-
-
-def read_evaluation(folder: Path) -> Evaluation:
-    """Returns what `ecgkd evaluate` wrote into `folder`. Raises: DataError where that is broken."""
-    results = read_json(folder / "results.json", "evaluation result")
-    return Evaluation(folder, results, tuple(sorted(folder.rglob("*.svg"))))
 
 
 def _protocol(where: Path, runs: list[Run]) -> Protocol | None:

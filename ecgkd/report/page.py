@@ -1,12 +1,14 @@
 """The parts that a report page is made of, and how they become one HTML file without outside references."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal
 
 from ecgkd.errors import MissingToolError
+from ecgkd.report.svg import dark_colours
 
-Tone = Literal["plain", "good", "bad", "notice"]
+Tone = Literal["plain", "good", "bad", "notice", "soft"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Table:
     kind: str = "table"
 
     @property
+    def narrow(self) -> bool:
+        """Whether it has too few columns to fill a screen."""
+        return len(self.header) <= 2
+
+    @property
     def cells(self) -> list[list[Cell]]:
         return [[Cell(one) if isinstance(one, str) else one for one in row] for row in self.rows]
 
@@ -66,6 +73,8 @@ class Bar:
     tone: Tone = "plain"
     detail: str = ""
     """Stands beneath the name."""
+    more: str = ""
+    """Stands beneath the value."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,8 @@ class Bars:
     title: str
     bars: tuple[Bar, ...]
     caption: str = ""
+    detail: str = ""
+    """Stands beneath the title."""
     kind: str = "bars"
 
     @property
@@ -96,7 +107,31 @@ class Figure:
     kind: str = "figure"
 
 
-Block = Text | Code | Table | Bars | Figure
+@dataclass(frozen=True)
+class Fold:
+    """Blocks that show when their title is opened."""
+
+    title: str
+    blocks: "tuple[Block, ...]"
+    kind: str = "fold"
+
+    @property
+    def groups(self) -> "list[list[Block]]":
+        return grouped(self.blocks)
+
+
+Block = Text | Code | Table | Bars | Figure | Fold
+
+
+def grouped(blocks: "tuple[Block, ...]") -> list[list[Block]]:
+    """Returns the blocks in order, drawings that follow each other together so that they stand side by side."""
+    groups: list[list[Block]] = []
+    for block in blocks:
+        if groups and block.kind == "figure" == groups[-1][0].kind:
+            groups[-1].append(block)
+        else:
+            groups.append([block])
+    return groups
 
 
 @dataclass(frozen=True)
@@ -110,14 +145,7 @@ class Section:
 
     @property
     def groups(self) -> list[list[Block]]:
-        """The blocks in order, drawings that follow each other together so that they stand side by side."""
-        groups: list[list[Block]] = []
-        for block in self.blocks:
-            if groups and block.kind == "figure" == groups[-1][0].kind:
-                groups[-1].append(block)
-            else:
-                groups.append([block])
-        return groups
+        return grouped(self.blocks)
 
 
 @dataclass(frozen=True)
@@ -141,6 +169,19 @@ class Page:
     notice: str = ""
     """What must not be overlooked, such as that the people are synthetic."""
     footer: str = ""
+
+    @property
+    def dark_colours(self) -> dict[str, str]:
+        """What colours of the drawings become on a dark page."""
+        return dark_colours(block.svg for section in self.sections for block in _drawings(section.blocks))
+
+
+def _drawings(blocks: tuple[Block, ...]) -> Iterator[Figure]:
+    for block in blocks:
+        if isinstance(block, Figure):
+            yield block
+        elif isinstance(block, Fold):
+            yield from _drawings(block.blocks)
 
 
 def render(page: Page) -> str:

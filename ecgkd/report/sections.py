@@ -8,19 +8,23 @@ from ecgkd.data.synthetic import SYNTHETIC_NOTICE
 from ecgkd.report.again import again_section
 from ecgkd.report.collect import Material, Run
 from ecgkd.report.cost import cost_section, form, time_of
-from ecgkd.report.evidence import evidence_sections, headline_tile
+from ecgkd.report.evidence import evidence_section, headline_tile
 from ecgkd.report.page import Page, Section, Text, Tile
 from ecgkd.report.shipped import artefacts_section, delta_interval
+from ecgkd.report.shown import Shown, shown
 from ecgkd.report.trained import ablation_section, learned_section, trained_section
+from ecgkd.report.verification import calibration_section
 from ecgkd.report.words import large, many, points, size
 from ecgkd_bench.result import Clock, Record
 
 
 def make_page(material: Material) -> Page:
     """Returns the page of what was found. Raises: MissingToolError without matplotlib where there are curves."""
+    found = shown(material)
     sections: list[Section | None] = [
         trained_section(material),
-        *evidence_sections(material),
+        evidence_section(found),
+        calibration_section(found),
         ablation_section(material),
         artefacts_section(material),
         cost_section(material),
@@ -33,7 +37,7 @@ def make_page(material: Material) -> Page:
     return Page(
         title=run.name if run else material.where.resolve().name,
         subtitle=_subtitle(material.runs),
-        summary=tuple(headline(material)),
+        summary=tuple(headline(material, found)),
         sections=tuple(section for section in sections if section is not None and section.blocks),
         notice=SYNTHETIC_NOTICE[0].upper() + SYNTHETIC_NOTICE[1:] + "." if material.synthetic else "",
         footer=f"Made by ecgkd {__version__} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
@@ -53,10 +57,10 @@ def _subtitle(runs: tuple[Run, ...]) -> str:
     )
 
 
-def headline(material: Material) -> list[Tile]:
+def headline(material: Material, found: Shown | None) -> list[Tile]:
     """Returns what is asked first: the error, what int8 costs, the time of a window, the size of the file."""
     int8 = next((one for one in material.export if one.contract.precision == "int8"), None)
-    tiles = [headline_tile(material), _delta_tile(int8), _time_tile(material), _size_tile(int8, material)]
+    tiles = [headline_tile(found), _delta_tile(int8), _time_tile(material), _size_tile(int8, material)]
     return [tile for tile in tiles if tile is not None]
 
 

@@ -1,13 +1,16 @@
 """Several processes train one network: what they exchange besides gradients."""
 
+import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from ecgkd.config import OptimConfig
 from ecgkd.training.objective import Peers
@@ -27,10 +30,16 @@ def make_fabric(optim: OptimConfig) -> Fabric:
             accelerator=accelerator,
             devices=local,
             num_nodes=world // local,
-            strategy=DDPStrategy(broadcast_buffers=False),
+            strategy=DDPStrategy(**_own_buffers()),
         )
     fabric.launch()
     return fabric
+
+
+def _own_buffers() -> dict[str, Any]:
+    """Returns the option, by the name this PyTorch knows it, that leaves each process its running statistics."""
+    known = inspect.signature(DistributedDataParallel).parameters
+    return {"forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers": False}
 
 
 def is_first() -> bool:
@@ -89,7 +98,7 @@ class SameStart:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.buffers = [buffer for buffer in model.buffers() if buffer.is_floating_point()]
+        self.buffers = list(model.buffers())
         self.start = [buffer.clone() for buffer in self.buffers]
         self.total = [torch.zeros_like(buffer) for buffer in self.buffers]
 

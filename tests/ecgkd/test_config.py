@@ -27,7 +27,7 @@ def test_what_a_recipe_does_not_say_keeps_its_default():
 def test_a_recipe_written_and_read_again_is_the_same(tmp_path):
     document = {
         **PLAIN,
-        "data": {"sets": ["a \\ \"b\".npz", "c.npz"], "protocol": "p.json"},
+        "data": {"sets": ['a \\ "b".npz', "c.npz"], "protocol": "p.json"},
         "loss": {"levels": [1, 2, 3, 4], "kd_kind": "kd"},
         "optim": {"precision": "bf16-mixed", "lr": 1e-9},
     }

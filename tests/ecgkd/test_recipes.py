@@ -56,9 +56,7 @@ def test_distilling_recipes_distil_into_students(name):
 @pytest.mark.parametrize("size", ["ci", "cpu"])
 def test_the_student_alone_differs_from_the_distilled_one_by_the_terms_of_distillation_only(size):
     alone, distilled = load_recipe(f"student_{size}"), load_recipe(f"thkd_{size}")
-    bare = replace(
-        distilled.loss, kd=0.0, embedding=0.0, features=0.0, relations=0.0, relations_embedding=0.0
-    )
+    bare = replace(distilled.loss, kd=0.0, embedding=0.0, features=0.0, relations=0.0, relations_embedding=0.0)
     kept = ("ramp", "statistics_batches", "kd_kind", "kd_temperature", "features_hold", "features_end", "levels")
 
     assert replace(bare, **{name: getattr(alone.loss, name) for name in kept}) == alone.loss

@@ -4,7 +4,7 @@ import pytest
 
 from ecgkd.errors import DataError
 from ecgkd.report.curves import draw
-from ecgkd.report.svg import inline
+from ecgkd.report.svg import dark_colours, inline
 
 HEAD = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="9pt">'
 
@@ -37,7 +37,7 @@ def test_black_and_white_become_the_pages_ink_and_paper_and_colours_stay():
     drawn = inline(f'{HEAD}<g style="fill: #000000; stroke: #ffffff"/><g fill="#d62728"/></svg>', "x-", "")
     assert "fill: currentColor" in drawn
     assert "stroke: var(--paper)" in drawn
-    assert "#d62728" in drawn
+    assert "var(--c-d62728, #d62728)" in drawn
 
 
 def test_the_label_is_escaped():
@@ -54,3 +54,10 @@ def test_a_curve_is_the_same_every_time():
     assert draw({"a": [1.0, None, 0.01]}, "loss", "s", log=True) == draw(
         {"a": [1.0, None, 0.01]}, "loss", "s", log=True
     )
+
+
+def test_colours_are_lightened_for_dark_paper_only_where_they_need_it():
+    drawn = inline(f'{HEAD}<g fill="#1f3fa8"/><g fill="#ffd040"/></svg>', "x-", "")
+    found = dark_colours([drawn])
+    assert set(found) == {"1f3fa8"}
+    assert found["1f3fa8"] > "#1f3fa8"

@@ -105,7 +105,7 @@ def test_masks_are_straight_and_short():
     masked = augmented(replace(OFF, mask_p=1.0), noise)
     inside = (masked != noise).sum(axis=1) / FS
 
-    assert 0 < inside.min()
+    assert inside.min() > 0
     assert inside.max() <= 2 * 0.4
     straight = np.abs(np.diff(masked, n=2, axis=1)) < 1e-5
     assert (straight.sum(axis=1) >= (masked != noise).sum(axis=1) - 4).all()

@@ -24,8 +24,6 @@ from ecgkd.training.fit import train
 recipe, data, protocol, teacher, folder = sys.argv[1:]
 train(load_recipe(recipe), Protocol.load(protocol), [open_set(data)], Path(folder), teacher=Path(teacher))
 """
-TOLERANCE = 2e-4
-"""Sums over two processes are added in another order than in one, and two epochs of AdamW enlarge the last bit."""
 
 
 def two_processes(people: People, teacher: Path, recipe: Path, folder: Path) -> None:
@@ -49,8 +47,10 @@ def test_two_processes_train_as_one_with_two_micro_batches(people, teacher, tmp_
     train(together, people.protocol, people.sets, tmp_path / "one", teacher=teacher)
 
     one, two = (load_weights(tmp_path / name / "weights.safetensors") for name in ("one", "two"))
-    furthest = max((one[name].double() - two[name].double()).abs().max().item() for name in one)
-    assert furthest < TOLERANCE
+    # Sums over two processes are added in another order than in one, and AdamW enlarges the last bit where the true
+    # gradient is zero (biases of attention keys).
+    for name in one:
+        assert torch.allclose(two[name], one[name], rtol=1e-3, atol=1e-3), name
     assert read_info(tmp_path / "one").metrics["best_epoch"] == read_info(tmp_path / "two").metrics["best_epoch"]
 
 

@@ -30,7 +30,8 @@ from ecgkd.training.fit import train
 
 recipe, data, protocol, teacher, folder = sys.argv[1:]
 step = lambda done, total, what: print(what, done, flush=True)
-train(load_recipe(recipe), Protocol.load(protocol), [open_set(data)], Path(folder), teacher=Path(teacher), progress=step)
+sets = [open_set(data)]
+train(load_recipe(recipe), Protocol.load(protocol), sets, Path(folder), teacher=Path(teacher), progress=step)
 """
 
 

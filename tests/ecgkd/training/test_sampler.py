@@ -28,7 +28,7 @@ def test_a_batch_holds_k_windows_of_each_of_p_people():
     for draw in sampler().batches(0):
         people = MANY.subject[draw.stretch].reshape(8, 4)
         assert (people == people[:, :1]).all()
-        assert ((0 <= draw.place) & (draw.place < 1)).all()
+        assert ((draw.place >= 0) & (draw.place < 1)).all()
 
 
 def test_people_are_visited_once_per_recording_in_an_epoch_and_no_more_than_allowed():

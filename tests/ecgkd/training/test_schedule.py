@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from ecgkd.config import OptimConfig
@@ -13,7 +15,7 @@ def test_the_rate_rises_straight_then_falls_as_a_cosine():
     assert rates[59] == pytest.approx(0.55)
     assert rates[99] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(1.0)
-    assert all(earlier >= later for earlier, later in zip(rates[20:], rates[21:], strict=False))
+    assert all(earlier >= later for earlier, later in pairwise(rates[20:]))
 
 
 def test_warm_up_as_long_as_the_training_only_rises():
