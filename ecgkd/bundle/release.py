@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ecgkd.bundle.artefacts import read_export
 from ecgkd.contract import METADATA_KEY, Contract
@@ -20,8 +21,9 @@ SOURCES = {
 
 CARD = """# {model}
 
-A student distilled by THKD (our reconstruction) from a narrow one-dimensional ResNet-34, for single-lead ECG of
-finger electrodes or lead I. Four seconds in, a 192-dimensional embedding out.
+{what}
+For single-lead ECG of finger electrodes or lead I: four seconds in, a 192-dimensional embedding out. {parameters}
+weights, {macs} million multiply-accumulates a window.
 
 Made by `{command}`.
 Weights SHA-256 `{weights}`, protocol SHA-256 `{protocol}`.
@@ -37,9 +39,17 @@ People are split by the first byte of the SHA-256 of their id: below 64 locked (
 calibrated on them), 64 to 111 development (stopping, threshold, calibration), the rest training. All of PTB-XL
 trains, so no PTB-XL person counts as unseen.
 
-## Evidence
+## Evidence on locked people
 
-{evidence}
+Their first look for this release; nothing was chosen on them.
+
+{locked}
+
+## Evidence on development people
+
+Epochs, threshold and the choice among networks were made on them.
+
+{development}
 
 {decision}
 
@@ -51,7 +61,14 @@ tested. Prefer a student trained on recordings of your own device.
 """
 
 
-def model_card(contract: Contract, table: str, command: str, files: Sequence[str]) -> str:
+STUDENT = "A student distilled by THKD (our reconstruction) from a narrow one-dimensional ResNet-34."
+TEACHER = """A narrow one-dimensional ResNet-34, trained as a teacher. It ships in place of its student, which stood
+below the LDA baseline on development people."""
+
+
+def model_card(
+    contract: Contract, metrics: dict[str, Any], tables: tuple[str, str], command: str, files: Sequence[str]
+) -> str:
     """Returns the card of the shipped weights as Markdown: whom they saw, what they do, what they are not for."""
     sources = [text for name, text in SOURCES.items() if name in contract.data_sha256]
     threshold = contract.threshold
@@ -65,21 +82,33 @@ def model_card(contract: Contract, table: str, command: str, files: Sequence[str
     )
     return CARD.format(
         model=contract.model,
+        what=STUDENT if metrics["distilled"] else TEACHER,
+        parameters=f"{metrics['parameters']:,}",
+        macs=f"{metrics['macs'] / 1e6:.0f}",
         command=command,
         weights=contract.weights_sha256,
         protocol=contract.protocol_sha256,
         files=", ".join(files),
         trained_on=contract.trained_on,
         sources="\n".join(f"- {text}" for text in sources),
-        evidence=table.strip(),
+        locked=tables[0].strip(),
+        development=tables[1].strip(),
         decision=decision,
     )
 
 
-def release(run: Path, artefacts: Path, evaluation: Path, out: Path, command: str) -> list[str]:
-    """Puts the student of `run` into `out`: safetensors, float and int8 ONNX, sidecars, card; returns the names.
+def _table(evaluation: Path) -> str:
+    path = evaluation / "headline.md"
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; evaluate the run first")
+    return path.read_text(encoding="utf-8")
 
-    Raises: GateError where an artefact failed a gate or the student stands below a baseline; DataError.
+
+def release(run: Path, artefacts: Path, development: Path, locked: Path, out: Path, command: str) -> list[str]:
+    """Puts the network of `run` into `out`: safetensors, float and int8 ONNX, sidecars, card; returns the names.
+
+    `development` and `locked` are evaluation folders. Raises: GateError where an artefact failed a gate, DataError
+    where evidence is missing.
     """
     from safetensors.numpy import load_file, save_file
 
@@ -88,9 +117,8 @@ def release(run: Path, artefacts: Path, evaluation: Path, out: Path, command: st
     if failed:
         raise GateError(f"{', '.join(failed)}: failed a gate; not released")
     contract = Contract.from_dict(read_json(run / "contract.json", "contract"), str(run / "contract.json"))
-    table = evaluation / "table.md"
-    if not table.is_file():
-        raise DataError(f"{table}: no such file; evaluate the run first")
+    tables = (_table(locked), _table(development))
+    metrics = read_json(run / "metrics.json", "run's metrics")
     weights = {
         name: values
         for name, values in load_file(run / "weights.safetensors").items()
@@ -102,8 +130,10 @@ def release(run: Path, artefacts: Path, evaluation: Path, out: Path, command: st
         for one in shipped:
             shutil.copy(one.path, folder / one.path.name)
             shutil.copy(one.path.with_name(one.path.name + ".json"), folder / (one.path.name + ".json"))
+        for path in folder.iterdir():
+            path.chmod(0o644)
         names = sorted(path.name for path in folder.iterdir())
-        card = model_card(contract, table.read_text(encoding="utf-8"), command, names)
+        card = model_card(contract, metrics, tables, command, names)
         (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
         (folder / "__init__.py").write_text('"""The networks that the package brings; see MODEL_CARD.md."""\n')
     return [*names, "MODEL_CARD.md"]

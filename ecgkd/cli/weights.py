@@ -7,6 +7,7 @@ import typer
 
 from ecgkd.cli.output import JsonOption, emit, say
 from ecgkd.cli.walk import Walk
+from ecgkd.errors import GateError
 
 RECIPES = {"teacher": "teacher_cpu", "alone": "student_cpu", "student": "thkd_cpu"}
 
@@ -29,27 +30,67 @@ def _train(walk: Walk, title: str, verb: str, recipe: str, root: Path, given: li
     return str(walk.run(title, *words, *(resume or given))["run"])
 
 
+def _rows(protocol: Path, population: str) -> list[str]:
+    """Returns `--rows NAME` for every row of a population."""
+    from ecgkd.protocols.protocol import Protocol
+
+    return [
+        word for row in Protocol.load(protocol).rows if row.population == population for word in ("--rows", row.name)
+    ]
+
+
+def choose(results: dict[str, Any], preferred: list[str]) -> str:
+    """Returns the first of the models that the baselines do not beat on the development people.
+
+    That is: on the first row, with most windows, by the better of its scores. Raises: GateError where all are beaten.
+    """
+    row = results["outcomes"][0]["row"]
+    for model in preferred:
+        cells = [
+            cell
+            for one in results["outcomes"]
+            if one["model"] == model and one["row"] == row
+            for cell in one["cells"]
+            if not cell["gated"]
+        ]
+        most = max(cell["enrol_windows"] * cell["probe_windows"] for cell in cells)
+        if any(not c["below_baseline"] for c in cells if c["enrol_windows"] * c["probe_windows"] == most):
+            return model
+    raise GateError(f"the baselines beat {', '.join(preferred)} on {row}; nothing is released")
+
+
 def make_weights(app: typer.Typer, sets: list[str], work: Path, out: Path, command: str) -> dict[str, Any]:
-    """Trains, distils, evaluates and exports on `sets`, and puts the student into `out`. Goes on where it was cut."""
+    """Trains, distils, evaluates and exports on `sets`, and puts the best small network into `out`.
+
+    That is the student, or the teacher where the baselines beat the student on development people. What `work` holds
+    already is not done again. Locked people are scored once, with the network that is released.
+    """
     from ecgkd.bundle.release import release
+    from ecgkd.files import read_json
 
     walk = Walk(app)
     protocol = work / "protocol.json"
     if not protocol.is_file():
         kind = ("--kind", "cross-session", "--include-locked", "--out", str(protocol))
         walk.run("Who trains, who tunes, who tests", "protocol", "make", *sets, *kind)
-    given = [word for one in sets for word in ("--data", one)] + ["--protocol", str(protocol)]
+    data = [word for one in sets for word in ("--data", one)]
+    given = [*data, "--protocol", str(protocol)]
     teacher = _train(walk, "Teacher", "train", RECIPES["teacher"], work, given)
     alone = _train(walk, "Student alone", "train", RECIPES["alone"], work, given)
     student = _train(walk, "Distilled student", "distill", RECIPES["student"], work, given, teacher)
-    evidence = work / "evaluation"
-    if not (evidence / "results.json").is_file():
-        walk.run("Evidence", "evaluate", teacher, alone, student, *given, "--out", str(evidence))
-    artefacts = work / "artefacts"
-    if not artefacts.is_dir():
-        walk.run("Artefacts behind gates", "export", student, "--int8", *given, "--out", str(artefacts))
-    files = release(Path(student), artefacts, evidence, out, command)
-    return {"teacher": teacher, "alone": alone, "student": student, "out": str(out), "files": files}
+    development = work / "development"
+    if not (development / "results.json").is_file():
+        rows = _rows(protocol, "development")
+        walk.run("Choice", "evaluate", teacher, alone, student, *given, *rows, "--out", str(development))
+    names = {"/".join(Path(run).parts[-2:]): run for run in (student, teacher)}
+    chosen = names[choose(read_json(development / "results.json", "evaluation"), list(names))]
+    say(f"released: {chosen}")
+    artefacts, locked = work / "artefacts", work / "locked"
+    walk.run("Artefacts behind gates", "export", chosen, "--int8", *given, "--out", str(artefacts))
+    if not (locked / "results.json").is_file():
+        walk.run("Locked people", "evaluate", chosen, *given, *_rows(protocol, "locked"), "--out", str(locked))
+    files = release(Path(chosen), artefacts, development, locked, out, command)
+    return {"teacher": teacher, "alone": alone, "student": student, "released": chosen, "out": str(out), "files": files}
 
 
 def register(app: typer.Typer) -> None:
@@ -64,7 +105,7 @@ def register(app: typer.Typer) -> None:
         out: Annotated[Path | None, typer.Option(help="Where the weights go; default: into the package.")] = None,
         as_json: JsonOption = False,
     ) -> None:
-        """Train, distil, evaluate and export the shipped student. Takes hours on two cores; can be cut and resumed."""
+        """Train, distil, evaluate, export and release. Takes hours on two cores; can be cut and resumed."""
         from ecgkd.cli.load import SHIPPED
 
         command = "ecgkd weights make " + " ".join(Path(one).name for one in sets)

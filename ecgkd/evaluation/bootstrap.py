@@ -141,7 +141,7 @@ def resample(
     fnmr_at = {fmr: np.empty(n) for fmr in fmrs}
     at_threshold = {threshold: (np.empty(n), np.empty(n)) for threshold in thresholds}
     places = {t: int(np.searchsorted(tally.thresholds, np.float32(t))) for t in thresholds}
-    below = np.cumsum(tally.genuine, axis=1, dtype=np.float64) - tally.genuine  # (n_people, K)
+    below = (np.cumsum(tally.genuine, axis=1, dtype=np.float64) - tally.genuine).astype(np.float32)  # (n_people, K)
     total = tally.genuine.sum(axis=1)
     for start in range(0, n, CHUNK):
         chunk = slice(start, min(start + CHUNK, n))

@@ -17,7 +17,13 @@ def cost_section(material: Material) -> Section:
         return Section(title, (Text("No benchmark here; `ecgkd bench MODEL... --out FILE` measures one."),), name)
     first = session.records[0]
     blocks: list[Block] = [Text(machine(first.device)), _latencies(session), _table(session)]
+    exported = {one.path.name: one.sha256 for one in material.export}
     for record in session.records:
+        if exported.get(record.model.name, record.model.sha256) != record.model.sha256:
+            words = (
+                f"{record.model.name} is not the file that was measured: it was exported again since. Measure again."
+            )
+            blocks.append(Text(words, "bad"))
         if not record.warm_up.stable:
             blocks.append(
                 Text(

@@ -8,7 +8,7 @@ from ecgkd.evaluation.results import Difference, Outcome
 from ecgkd.report.page import Bar, Bars, Block, Cell, Figure, Fold, Section, Table, Text, Tile, Tone
 from ecgkd.report.shown import Shown, measured
 from ecgkd.report.svg import inline
-from ecgkd.report.words import between, count, many, percent, points
+from ecgkd.report.words import between, count, many, percent, points, short
 
 SCORES = {"as_norm": "AS-norm", "cosine": "cosine"}
 BELOW = "below baseline"
@@ -43,8 +43,9 @@ def evidence_section(found: Shown | None) -> Section:
 def _introduction(found: Shown) -> str:
     notes = [f" {one.name}: {one.note}." for one in found.results.models if one.note]
     return (
-        "All models and baselines make the same comparisons. Lines are 95 % intervals from "
-        f"{count(found.results.replicates)} replicates that resample people. A model is “{BELOW}” on a row where a "
+        f"Protocol “{found.results.protocol}” ({short(found.results.protocol_sha256)}); all models and baselines make "
+        f"the same comparisons. Lines are 95 % intervals from {count(found.results.replicates)} replicates that "
+        f"resample people. A model is “{BELOW}” on a row where a "
         f"baseline makes fewer errors.{''.join(notes)}"
     )
 
@@ -57,7 +58,7 @@ def _row(found: Shown, row: str, prefix: str, in_full: bool) -> Iterator[Block]:
     yield from (Text(words, "soft") for words in _refusals(outcomes))
     heads = _table(found, [(one, one.headline) for one in outcomes], full=False)
     every = _table(found, [(one, cell) for one in outcomes for cell in one.cells])
-    drawn = drawings(found, row, prefix)
+    drawn = drawings(found, row, prefix, in_full)
     if in_full:
         yield heads
         mine = [one for one in differences if found.headline == one.model]
@@ -69,7 +70,7 @@ def _row(found: Shown, row: str, prefix: str, in_full: bool) -> Iterator[Block]:
         yield from drawn
     else:
         yield Fold(
-            "TAR and rank-1, other numbers of windows, differences, drawings",
+            "TAR and rank-1, other numbers of windows, differences, DET",
             (every, *_differences(differences), *drawn),
         )
 
@@ -140,8 +141,10 @@ def _differences(differences: Sequence[Difference]) -> list[Block]:
 
 
 def _refusals(outcomes: Sequence[Outcome]) -> list[str]:
-    found = {f"TAR at FMR {_rate(fmr)} {why}." for one in outcomes for fmr, why in one.headline.refused.items()}
-    return sorted(found)
+    found = {
+        (-float(fmr), f"TAR at FMR {_rate(fmr)} {why}.") for o in outcomes for fmr, why in o.headline.refused.items()
+    }
+    return [words for _, words in sorted(found)]
 
 
 def _rate(fmr: str) -> str:
@@ -149,12 +152,13 @@ def _rate(fmr: str) -> str:
     return percent(float(fmr), max(0, len(fmr.partition(".")[2]) - 2))
 
 
-def drawings(found: Shown, row: str, prefix: str) -> list[Figure]:
-    """Returns the drawings of a row. Raises: MissingToolError without matplotlib."""
+def drawings(found: Shown, row: str, prefix: str, in_full: bool = True) -> list[Figure]:
+    """Returns the drawings of a row, or its DET alone. Raises: MissingToolError without matplotlib."""
     outcomes = found.outcomes(row)
     drawn = [
         drawing(kind(outcomes, f"{prefix}{kind.__name__}"), f"{prefix}{kind.__name__}-", f"{row}: {caption}")
         for kind, caption in DRAWINGS.items()
+        if in_full or kind is plots.det
     ]
     for number, what in enumerate(dict.fromkeys(one.disturbance for one in found.results.robustness if one.row == row)):
         name = f"{prefix}disturbed{number}"

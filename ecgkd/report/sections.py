@@ -7,7 +7,7 @@ from ecgkd.bundle.artefacts import Shipped
 from ecgkd.data.synthetic import SYNTHETIC_NOTICE
 from ecgkd.report.again import again_section
 from ecgkd.report.collect import Material, Run
-from ecgkd.report.cost import cost_section, form, time_of
+from ecgkd.report.cost import FORMATS, cost_section, form, time_of
 from ecgkd.report.evidence import evidence_section, headline_tile
 from ecgkd.report.page import Page, Section, Text, Tile
 from ecgkd.report.shipped import artefacts_section, delta_interval
@@ -93,4 +93,7 @@ def _size_tile(int8: Shipped | None, material: Material) -> Tile | None:
     shipped = int8 or (material.export[0] if material.export else None)
     if shipped is None:
         return None
-    return Tile(size(shipped.path.stat().st_size), f"{shipped.contract.precision} file", shipped.path.name)
+    kind = FORMATS.get(shipped.path.suffix.removeprefix("."), "")
+    return Tile(
+        size(shipped.path.stat().st_size), f"{shipped.contract.precision} file", f"{shipped.contract.model}, {kind}"
+    )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ecgkd.evaluation.bootstrap import Measured
-from ecgkd.evaluation.results import Evaluation, Outcome
+from ecgkd.evaluation.results import Evaluation, Model, Outcome
 from ecgkd.evaluation.table import outcomes_of, rows_of
 from ecgkd.report.collect import Material, Run
 from ecgkd.report.page import Cell
@@ -60,8 +60,14 @@ def shown(material: Material) -> Shown | None:
         ),
         robustness=tuple(replace(one, model=names[one.model]) for one in results.robustness),
     )
-    known = {names[model]: runs[model].what if model in runs else BASELINES.get(model, "") for model in names}
+    known = {names[one.name]: runs[one.name].what if one.name in runs else _what(one) for one in results.models}
     return Shown(renamed, tuple(_ordered_rows(renamed)), _headline(material, renamed, names, runs), known)
+
+
+def _what(model: Model) -> str:
+    if model.baseline:
+        return BASELINES.get(model.name, "baseline")
+    return f"{model.precision} artefact".strip()
 
 
 def _names(models: Sequence[str], runs: dict[str, Run]) -> dict[str, str]:

@@ -64,7 +64,7 @@ def _identification(found: Shown, outcomes: Sequence[Outcome]) -> Table:
     for one in outcomes:
         i = one.identification
         if i is not None:
-            figures = (percent(i.ece), f"{i.nll:.2f}", f"{i.brier:.2f}", f"{i.temperature:.3g}")
+            figures = (percent(i.ece), f"{abs(i.nll):.2f}", f"{i.brier:.2f}", f"{i.temperature:.3g}")
             head = Cell(one.model, found.what(one.model, HERE * i.fitted_here))
             rows.append((head, *(Cell(figure) for figure in figures)))
     caption = (

@@ -1,0 +1,1 @@
+"""The networks that the package brings; see MODEL_CARD.md."""
