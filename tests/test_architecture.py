@@ -13,7 +13,7 @@ LEVELS = (
     ("ecgkd.record", "ecgkd.contract", "ecgkd.config"),
     ("ecgkd.signal", "ecgkd.data", "ecgkd.protocols", "ecgkd.models", "ecgkd.losses", "ecgkd.enrolment"),
     ("ecgkd.training", "ecgkd.evaluation", "ecgkd.bundle"),
-    ("ecgkd.report", "ecgkd.doctor"),
+    ("ecgkd.report", "ecgkd.doctor", "ecgkd.weights"),
     ("ecgkd.cli",),
 )
 NO_TORCH = ("ecgkd.signal", "ecgkd.evaluation", "ecgkd.enrolment", "ecgkd.bundle", "ecgkd.protocols", "ecgkd.data")

@@ -27,28 +27,35 @@ ITERATIONS = 12
 def fit_cohort(embeddings: Floats, person: NDArray[np.int64], seed: int = 0) -> NDArray[np.int8]:
     """Returns spherical k-means centroids (n, size) of unit embeddings as int8, each from at least five people.
 
-    Clusters of fewer people are dissolved into the others, the smallest first. No rows where too few centroids remain.
-    A row's length says nothing: its largest value is ±127.
+    A centroid is the mean of its people, whatever the number of their windows. No rows where too few centroids are to
+    be had. A row's length says nothing: its largest value is ±127.
     """
     vectors = unit(embeddings)
     people, label = np.unique(person, return_inverse=True)
-    k = min(TARGET, len(people) // 2)
-    if k < MIN_CENTROIDS:
+    member = crowds(vectors, label, seed) if len(people) // 2 >= MIN_CENTROIDS else np.zeros(0, np.int64)
+    if member.max(initial=-1) + 1 < MIN_CENTROIDS:
         return np.zeros((0, vectors.shape[1]), np.int8)
-    centroids = _first_centroids(vectors, label, k, np.random.default_rng(seed))
+    pairs, pair = np.unique(member * len(people) + label, return_inverse=True)
+    centroids = _means(_means(vectors, pair, len(pairs)), pairs // len(people), int(member.max()) + 1)
+    centroids = centroids[np.abs(centroids).max(axis=1) > 0]
+    return np.rint(127 * centroids / np.abs(centroids).max(axis=1, keepdims=True)).astype(np.int8)
+
+
+def crowds(vectors: Floats, label: NDArray[np.int64], seed: int = 0) -> NDArray[np.int64]:
+    """Returns the cluster (n,) of each unit vector of the people `label` (0, 1, …), five people or more in each.
+
+    Clusters of fewer people are dissolved into the others, the smallest first.
+    """
+    n_people = int(label.max()) + 1
+    centroids = _first_centroids(vectors, label, min(TARGET, n_people // 2), np.random.default_rng(seed))
     for _ in range(ITERATIONS):
         centroids = _means(vectors, (vectors @ centroids.T).argmax(axis=1), len(centroids))
-    while len(centroids):
+    while True:
         member = (vectors @ centroids.T).argmax(axis=1)
-        crowd = np.bincount(np.unique(member * len(people) + label) // len(people), minlength=len(centroids))
-        if crowd.min() >= MIN_PEOPLE:
-            centroids = _means(vectors, member, len(centroids))
-            break
-        centroids = np.delete(centroids, crowd.argmin(), axis=0)
-    centroids = centroids[np.abs(centroids).max(axis=1, initial=0) > 0]
-    if len(centroids) < MIN_CENTROIDS:
-        return np.zeros((0, vectors.shape[1]), np.int8)
-    return np.rint(127 * centroids / np.abs(centroids).max(axis=1, keepdims=True)).astype(np.int8)
+        size = np.bincount(np.unique(member * n_people + label) // n_people, minlength=len(centroids))
+        if size.min() >= MIN_PEOPLE or len(centroids) == 1:
+            return np.asarray(member, np.int64)
+        centroids = np.delete(centroids, size.argmin(), axis=0)
 
 
 def _first_centroids(vectors: Floats, label: NDArray[np.int64], k: int, rng: np.random.Generator) -> Floats:

@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from ecgkd.errors import MissingToolError
 from ecgkd.evaluation.results import Evaluation, Outcome
-from ecgkd.evaluation.table import outcomes_of, rows_of
+from ecgkd.evaluation.table import SCORES, outcomes_of, rows_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,6 +117,7 @@ def cmc(outcomes: Sequence[Outcome], name: str) -> str:
 
     def paint(axes: "Axes") -> None:
         _lines(axes, outcomes, lambda one: (range(1, len(one.curves.cmc) + 1), _percent(one.curves.cmc)), marker=".")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("rank")
         axes.set_ylabel("probes identified, %")
         axes.set_ylim(top=101)
@@ -147,7 +148,7 @@ def scores(outcome: Outcome, name: str) -> str:
         for label, heights, colour in (("impostor", found.impostor, GREYS[0]), ("genuine", found.genuine, COLOURS[0])):
             axes.stairs(heights, found.edges, fill=True, alpha=0.45, color=colour, label=label)
             axes.stairs(heights, found.edges, color=colour, linewidth=1.2)
-        axes.set_xlabel(f"score ({outcome.score.replace('_', '-')}), {outcome.model}")
+        axes.set_xlabel(f"{SCORES[outcome.score]} score, {outcome.model}")
         axes.set_ylabel("density")
 
     return draw(name, paint)

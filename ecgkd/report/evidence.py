@@ -46,7 +46,7 @@ def _introduction(found: Shown) -> str:
         f"Protocol “{found.results.protocol}” ({short(found.results.protocol_sha256)}); all models and baselines make "
         f"the same comparisons. Lines are 95 % intervals from {count(found.results.replicates)} replicates that "
         f"resample people. A model is “{BELOW}” on a row where a "
-        f"baseline makes fewer errors.{''.join(notes)}"
+        f"baseline, with either score, makes fewer errors.{''.join(notes)}"
     )
 
 
@@ -70,7 +70,7 @@ def _row(found: Shown, row: str, prefix: str, in_full: bool) -> Iterator[Block]:
         yield from drawn
     else:
         yield Fold(
-            "TAR and rank-1, other numbers of windows, differences, DET",
+            "TAR and rank-1, other numbers of windows, differences, drawings",
             (every, *_differences(differences), *drawn),
         )
 
@@ -153,7 +153,7 @@ def _rate(fmr: str) -> str:
 
 
 def drawings(found: Shown, row: str, prefix: str, in_full: bool = True) -> list[Figure]:
-    """Returns the drawings of a row, or its DET alone. Raises: MissingToolError without matplotlib."""
+    """Returns the drawings of a row, or only its DET and disturbances. Raises: MissingToolError without matplotlib."""
     outcomes = found.outcomes(row)
     drawn = [
         drawing(kind(outcomes, f"{prefix}{kind.__name__}"), f"{prefix}{kind.__name__}-", f"{row}: {caption}")
@@ -163,7 +163,7 @@ def drawings(found: Shown, row: str, prefix: str, in_full: bool = True) -> list[
     for number, what in enumerate(dict.fromkeys(one.disturbance for one in found.results.robustness if one.row == row)):
         name = f"{prefix}disturbed{number}"
         source = next((one.source for one in found.results.robustness if one.disturbance == what), "")
-        caption = f"{row}: EER under {what}{f' of {source}' if source else ''}, probes alone disturbed."
+        caption = f"{row}: EER under {what}{f' ({source})' if source else ''}, probes alone disturbed."
         drawn.append(drawing(plots.robustness(found.results, row, what, name), f"{name}-", caption))
     return drawn
 

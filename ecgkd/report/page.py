@@ -1,12 +1,16 @@
 """The parts that a report page is made of, and how they become one HTML file without outside references."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ecgkd.errors import MissingToolError
 from ecgkd.report.svg import dark_colours
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 Tone = Literal["plain", "good", "bad", "notice", "soft"]
 
@@ -193,5 +197,13 @@ def render(page: Page) -> str:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.filters["breakable"] = _breakable
     template = (files("ecgkd.report") / "page.html.j2").read_text(encoding="utf-8")
     return environment.from_string(template).render(page=page) + "\n"
+
+
+def _breakable(text: str) -> "Markup":
+    """Returns `text` as HTML whose long names may break after an underscore or a slash."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("([_/])", r"\1<wbr>", str(escape(text))))

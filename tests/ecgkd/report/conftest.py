@@ -14,10 +14,26 @@ from ecgkd.config import DataConfig, Recipe
 from ecgkd.contract import Contract, Threshold
 from ecgkd.data.prepared import PreparedSet, open_set
 from ecgkd.data.write import write_set
+from ecgkd.evaluation.bootstrap import Measured
+from ecgkd.evaluation.results import (
+    Cell,
+    Curves,
+    Difference,
+    Disturbed,
+    Evaluation,
+    Histogram,
+    Identification,
+    Outcome,
+    Verification,
+)
+from ecgkd.evaluation.results import Model as Evaluated
 from ecgkd.names import Role
 from ecgkd.protocols.protocol import Protocol
 from ecgkd.protocols.split import make
 from ecgkd.record import Record
+from ecgkd.report.collect import collect
+from ecgkd.report.page import render
+from ecgkd.report.sections import make_page
 from ecgkd.signal.chain import definition
 from ecgkd_bench.result import (
     Backend,
@@ -32,7 +48,7 @@ from ecgkd_bench.result import (
     Threads,
     WarmUp,
 )
-from ecgkd_bench.result import Record as Measured
+from ecgkd_bench.result import Record as Benched
 
 FS = 100
 GATES = {
@@ -110,14 +126,14 @@ def contract(protocol: Protocol) -> Contract:
 WriteRun = Callable[..., Path]
 
 
-@pytest.fixture
-def write_run(tmp_path: Path, people: PreparedSet, protocol: Protocol, contract: Contract) -> WriteRun:
-    """Gives a function that writes a finished run as the training does."""
+@pytest.fixture(scope="session")
+def write_run(people: PreparedSet, protocol: Protocol, contract: Contract) -> WriteRun:
+    """Gives a function that writes a finished run into a folder as the training does."""
 
     def write(
-        name: str = "thkd_ci", role: str = "student", teacher: Path | None = None, synthetic: bool = False
+        root: Path, name: str = "thkd_ci", role: str = "student", teacher: Path | None = None, synthetic: bool = False
     ) -> Path:
-        folder = tmp_path / "demo" / "runs" / name / "20260101T000000Z"
+        folder = root / "runs" / name / "20260101T000000Z"
         folder.mkdir(parents=True)
         Recipe(name, Role(role), DataConfig(sets=(str(people.path),))).save(folder / "recipe.toml")
         protocol.save(folder / "protocol.json")
@@ -151,10 +167,10 @@ def write_export(folder: Path, contract: Contract) -> None:
     (folder / f"{name}.json").write_text(sidecar(contract, name, bytes(2000), GATES))
 
 
-def measured(precision: str, ms: float, clock: Clock = Clock.WALL) -> Measured:
+def measured(precision: str, ms: float, clock: Clock = Clock.WALL) -> Benched:
     """Returns a benchmark record of one model."""
     state = State("performance", 1500.0, None)
-    return Measured(
+    return Benched(
         model=Model(f"net_{precision}.onnx", "onnx", precision, "0" * 64),
         device=Device("pi", "Cortex-A72", 4, ("asimd",), 10**9, "Linux", "aarch64", "local", state, state),
         clock=clock,
@@ -174,18 +190,101 @@ def bench(clock: Clock = Clock.WALL) -> Session:
     return Session("2026-01-01T00:00:00", records, (Ratio("net_int8.onnx", "net_fp32.onnx", 0.25, (0.24, 0.26)),))
 
 
+def outcome(model: str, eer: float, row: str = "people.s1-s2", population: str = "development") -> Outcome:
+    """Returns what a model did on a row: 5 people, the EER given, a TAR that may be claimed and one that may not."""
+    baseline = model in ("correlation", "LDA")
+    figures = Measured(eer, eer / 2, 2 * eer), {"0.01": Measured(0.9, 0.8, 1.0), "0.001": None}
+    cells = [
+        Cell(k, 3, "cosine", gated, *figures, {"0.001": "not claimed: 10 pairs"}, Measured(0.8), 5, 5, 40, 160, 10)
+        for k, gated in ((1, False), (6, False), (6, True))
+    ]
+    below = [replace(cell, below_baseline=not baseline and eer > 0.05) for cell in cells]
+    checked = Verification("cosine", 6, 3, 0.5, Measured(0.01), Measured(0.2), Measured(0.3, 0.2, 0.4), 0.25, 0.2, True)
+    bins = [(0.2, 0.3, 10), (0.8, 0.7, 10)]
+    return Outcome(
+        model=model,
+        baseline=baseline,
+        row=row,
+        population=population,
+        kind="same-day" if "day" in row else "cross-session",
+        evidence="test: unseen people" if population == "locked" else "selection: choices were made on these people",
+        leaky=False,
+        score="cosine",
+        cells=tuple(below),
+        verification=None if baseline else checked,
+        identification=Identification(0.1, 0.5, 0.3, 0.05, False, bins),
+        curves=Curves(
+            det={"fmr": [1.0, 0.1, 0.0], "fnmr": [0.0, 0.1, 1.0]},
+            cmc=[0.8, 0.9, 1.0],
+            scores=Histogram([-1.0, 0.0, 1.0], [0.1, 0.9], [0.9, 0.1]),
+            enrolment=[(1, 0.2), (6, eer)],
+            rejection=[(0.0, 0.2), (0.5, 0.1)],
+            per_person=[0.0, 0.0, 0.0, 0.1, 0.5],
+        ),
+    )
+
+
+RUN = "thkd_ci/20260101T000000Z"
+
+
+def evaluation() -> Evaluation:
+    """Returns the student of the demo beside both baselines, on one row of development and one of locked people."""
+    models = [("LDA", 0.05), (RUN, 0.1), ("correlation", 0.2)]
+    rows = (("people.day", "development"), ("people.s1-s2", "locked"))
+    return Evaluation(
+        protocol="cross-session people",
+        protocol_sha256="2" * 64,
+        sets={"people": "3" * 64},
+        models=tuple(Evaluated(name, name != RUN, note="trained elsewhere" * (name == "LDA")) for name, _ in models),
+        outcomes=tuple(outcome(name, eer, *row) for row in rows for name, eer in models),
+        differences=(Difference("people.s1-s2", RUN, "LDA", Measured(0.05, 0.01, 0.1)),),
+        replicates=300,
+        gate={"people.s1-s2": {"enrol": 0.0, "probe": 0.015}},
+        robustness=(Disturbed("people.s1-s2", RUN, "noise em", "a record", 12.0, 0.2),),
+    )
+
+
 @pytest.fixture
 def session() -> Callable[[Clock], Session]:
     """Gives `bench`, for tests that need another clock."""
     return bench
 
 
+@pytest.fixture(scope="session")
+def write_demo(write_run: WriteRun, contract: Contract) -> Callable[[Path], Path]:
+    """Gives a function that writes a folder as `ecgkd demo` leaves it, without evaluation."""
+
+    def write(root: Path) -> Path:
+        teacher = write_run(root, "teacher_ci", "teacher")
+        write_run(root, "student_ci")
+        write_run(root, "thkd_ci", teacher=teacher)
+        write_export(root / "export", contract)
+        (root / "bench.json").write_text(bench().to_json())
+        return root
+
+    return write
+
+
+def write_evaluation(root: Path) -> Path:
+    """Writes an evaluation into a demo's folder."""
+    (root / "evaluation").mkdir()
+    (root / "evaluation" / "results.json").write_text(json.dumps(evaluation().to_dict()))
+    return root
+
+
 @pytest.fixture
-def demo(tmp_path: Path, write_run: WriteRun, contract: Contract) -> Path:
+def demo(tmp_path: Path, write_demo: Callable[[Path], Path]) -> Path:
     """A folder as `ecgkd demo` leaves it, without evaluation."""
-    teacher = write_run("teacher_ci", "teacher")
-    write_run("student_ci")
-    write_run("thkd_ci", teacher=teacher)
-    write_export(tmp_path / "demo" / "export", contract)
-    (tmp_path / "demo" / "bench.json").write_text(bench().to_json())
-    return tmp_path / "demo"
+    return write_demo(tmp_path / "demo")
+
+
+@pytest.fixture
+def evaluated(demo: Path) -> Path:
+    """The same with its evaluation."""
+    return write_evaluation(demo)
+
+
+@pytest.fixture(scope="session")
+def html(tmp_path_factory: pytest.TempPathFactory, write_demo: Callable[[Path], Path]) -> str:
+    """The page of all that."""
+    return render(make_page(collect(write_evaluation(write_demo(tmp_path_factory.mktemp("page") / "demo")))))

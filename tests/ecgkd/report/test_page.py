@@ -1,6 +1,5 @@
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +8,7 @@ from ecgkd.report.page import Bar, Bars, Cell, Code, Page, Section, Table, Text,
 from ecgkd.report.sections import make_page
 from ecgkd_bench.result import Clock
 
-VOID = ("meta", "link", "br", "img", "input", "hr")
+VOID = ("meta", "link", "br", "img", "input", "hr", "wbr")
 
 
 class Reader(HTMLParser):
@@ -53,11 +52,6 @@ def read(html: str) -> Reader:
     reader.close()
     assert not reader.open
     return reader
-
-
-@pytest.fixture
-def html(demo: Path) -> str:
-    return render(make_page(collect(demo)))
 
 
 def test_a_browser_loads_nothing_from_elsewhere(html):
@@ -134,12 +128,12 @@ def test_no_latency_of_an_emulator_stands_without_the_word(demo, clock, word, se
     assert clock is not Clock.INSTRUCTIONS or "ms" not in tile.value
 
 
-def test_synthetic_people_are_said_on_top(write_run):
-    assert make_page(collect(write_run(synthetic=True))).notice.startswith("Synthetic: proves plumbing")
+def test_synthetic_people_are_said_on_top(write_run, tmp_path):
+    assert make_page(collect(write_run(tmp_path, synthetic=True))).notice.startswith("Synthetic: proves plumbing")
 
 
-def test_a_run_alone_makes_a_page_that_says_what_is_missing(write_run):
-    text = read(render(make_page(collect(write_run())))).text
+def test_a_run_alone_makes_a_page_that_says_what_is_missing(write_run, tmp_path):
+    text = read(render(make_page(collect(write_run(tmp_path))))).text
     for verb in ("ecgkd evaluate", "ecgkd export", "ecgkd bench"):
         assert verb in text
 
@@ -154,3 +148,9 @@ def test_an_interval_stands_at_its_place_on_the_axis():
     chart = Bars("EER", (Bar("a", 0.1, "10 %", 0.05, 0.2),))
     assert chart.percent(0.2) == "95.24"
     assert chart.percent(0.0) == "0.00"
+
+
+def test_a_measurement_of_a_file_that_was_exported_again_is_said(demo):
+    text = (demo / "bench.json").read_text().replace("net_int8.onnx", "deit_nano_4s_250hz_int8.onnx")
+    (demo / "bench.json").write_text(text)
+    assert "is not the file that was measured" in read(render(make_page(collect(demo)))).text

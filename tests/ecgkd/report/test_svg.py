@@ -3,7 +3,7 @@ import re
 import pytest
 
 from ecgkd.errors import DataError
-from ecgkd.report.curves import draw
+from ecgkd.report.curves import draw_epochs, wide
 from ecgkd.report.svg import dark_colours, inline
 
 HEAD = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="9pt">'
@@ -18,7 +18,7 @@ def test_ids_and_references_to_them_get_the_prefix():
 
 
 def test_two_drawings_with_the_same_content_share_no_id():
-    text = draw({"a": [1.0, 2.0]}, "loss", "salt")
+    text = draw_epochs({"a": [1.0, 2.0]}, "loss", "salt")
     ids = [set(re.findall(r'id="([^"]+)"', inline(text, prefix, ""))) for prefix in ("a-", "b-")]
     assert ids[0]
     assert not ids[0] & ids[1]
@@ -51,9 +51,8 @@ def test_something_else_is_refused_by_name(text):
 
 
 def test_a_curve_is_the_same_every_time():
-    assert draw({"a": [1.0, None, 0.01]}, "loss", "s", log=True) == draw(
-        {"a": [1.0, None, 0.01]}, "loss", "s", log=True
-    )
+    series = {"a": [1.0, None, 0.001]}
+    assert draw_epochs(series, "loss", "s") == draw_epochs(series, "loss", "s")
 
 
 def test_colours_are_lightened_for_dark_paper_only_where_they_need_it():
@@ -61,3 +60,10 @@ def test_colours_are_lightened_for_dark_paper_only_where_they_need_it():
     found = dark_colours([drawn])
     assert set(found) == {"1f3fa8"}
     assert found["1f3fa8"] > "#1f3fa8"
+
+
+def test_an_axis_is_logarithmic_only_where_values_reach_far():
+    assert wide([[1.0, None], [0.001]])
+    assert not wide([[1.0], [0.02]])
+    assert not wide([[0.0, 1.0]])
+    assert not wide([[]])
