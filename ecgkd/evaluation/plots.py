@@ -117,7 +117,7 @@ def cmc(outcomes: Sequence[Outcome], name: str) -> str:
 
     def paint(axes: "Axes") -> None:
         _lines(axes, outcomes, lambda one: (range(1, len(one.curves.cmc) + 1), _percent(one.curves.cmc)), marker=".")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xticks([1, *range(5, max((len(one.curves.cmc) for one in outcomes), default=1) + 1, 5)])
         axes.set_xlabel("rank")
         axes.set_ylabel("probes identified, %")
         axes.set_ylim(top=101)
