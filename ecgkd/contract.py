@@ -70,7 +70,7 @@ class Contract:
     """`ecgkd.signal.chain.definition()`."""
     weights_sha256: str
     embedding_space: str
-    """Templates are bound to this id (DESIGN: decision)."""
+    """Templates are bound to this id (docs/decision.md)."""
     versions: dict[str, str] = field(default_factory=dict)
     quantisation: dict[str, Any] = field(default_factory=dict)
     activation_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
