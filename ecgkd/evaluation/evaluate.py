@@ -27,7 +27,7 @@ from ecgkd.evaluation.figures import (
 from ecgkd.evaluation.material import PooledRow, Seen, View, make_pool, see, view
 from ecgkd.evaluation.results import Cell, Difference, Evaluation, Model, Outcome
 from ecgkd.evaluation.scores import COHORT_TOP, unit
-from ecgkd.protocols.protocol import Protocol, Row
+from ecgkd.protocols.protocol import Protocol, Row, Span
 from ecgkd.protocols.trials import network_windows, span_windows
 
 __all__ = ["Candidate", "baselines", "evaluate"]
@@ -52,7 +52,18 @@ class Candidate:
     cohort: NDArray[np.int8] | None = None
     """Centroids (n, size); None: the contract's."""
     baseline: bool = False
+    sets: tuple[str, ...] = ()
+    """Sets whose rows it is for; (): all."""
     note: str = ""
+
+    @property
+    def key(self) -> str:
+        """The name, and whose rows it is for: no two candidates share it."""
+        return f"{self.name} ({', '.join(self.sets)})" if self.sets else self.name
+
+    def fits(self, row: Row) -> bool:
+        """Whether it stands on `row`."""
+        return not self.sets or {span.set for span in row.enrol} <= set(self.sets)
 
     @property
     def centroids(self) -> NDArray[np.int8] | None:
@@ -80,18 +91,30 @@ class Candidate:
 def baselines(protocol: Protocol, sets: Sequence[PreparedSet]) -> list[Candidate]:
     """Returns correlation of mean beats, and the LDA on them where the protocol has training people.
 
-    The LDA trains on people of the sets that the rows test, where these are enough: it knows nothing better than
-    other people's beats from the same device. Both have a cohort of the same people. Raises: UsageError where the
-    training people do not allow an LDA.
+    For the rows of each set both are fitted to training people of that set (the LDA itself, and a cohort for each),
+    where these are enough, since beats of the same device make the stronger baseline; else to all training people.
+    Raises: UsageError where the training people do not allow an LDA.
     """
     if not protocol.train:
         return [Candidate("correlation", correlation_embed, baseline=True, note="no training people, so no cohort")]
-    tested = {span.set for row in protocol.rows for span in row.enrol}
-    windows = span_windows([span for span in protocol.train if span.set in tested], sets)
-    note = f"trained on other people of {', '.join(sorted(tested))}"
-    if len(windows.subjects) < BASELINE_PEOPLE:
-        windows, note = span_windows(protocol.train, sets), "trained on the protocol's training people"
-    windows = thinned(windows, BASELINE_WINDOWS)
+    by_name = {one.name: one for one in sets}
+    tested = sorted({span.set for row in protocol.rows for span in row.enrol})
+    own, others = [], []
+    for name in tested:
+        spans = [span for span in protocol.train if span.set == name]
+        people = {str(by_name[name].subject[by_name[name].find(span.record)]) for span in spans}
+        if len(people) < BASELINE_PEOPLE:
+            others.append(name)
+        else:
+            own += _fitted(spans, sets, (name,), f"{name}: {len(people)} people of {name}")
+    if others:
+        own += _fitted(protocol.train, sets, tuple(others), f"{', '.join(others)}: all training people")
+    return own
+
+
+def _fitted(spans: Sequence[Span], sets: Sequence[PreparedSet], tested: tuple[str, ...], note: str) -> list[Candidate]:
+    """Returns both baselines for the rows of `tested`, fitted to the people of `spans`."""
+    windows = thinned(span_windows(spans, sets), BASELINE_WINDOWS)
     inputs = network_windows(windows, sets)
     try:
         lda = fit_lda(inputs, np.array(windows.subjects)[windows.subject])
@@ -100,7 +123,8 @@ def baselines(protocol: Protocol, sets: Sequence[PreparedSet]) -> list[Candidate
     found = []
     for name, embed in (("correlation", correlation_embed), ("LDA", lda.embed)):
         cohort = fit_cohort(unit(embed(inputs)), windows.subject)
-        found.append(Candidate(name, embed, cohort=cohort, baseline=True, note=note if name == "LDA" else ""))
+        cohort_note = f"{note} ({'no cohort' if not len(cohort) else f'{len(cohort)} centroids'})"
+        found.append(Candidate(name, embed, cohort=cohort, baseline=True, sets=tested, note=cohort_note))
     return found
 
 
@@ -120,20 +144,24 @@ def evaluate(
     chosen = [protocol.row(name) for name in rows] if rows else list(protocol.rows)
     if not chosen:
         raise UsageError(f"protocol {protocol.name!r} has no rows to evaluate")
-    names = [one.name for one in candidates]
-    if len(set(names)) != len(names):
-        raise UsageError(f"two of the models are called alike: {', '.join(names)}")
+    for row in chosen:
+        names = [one.name for one in candidates if one.fits(row)]
+        if len(set(names)) != len(names):
+            raise UsageError(f"two of the models are called alike: {', '.join(names)}")
     fitting = _rows_for_temperature(protocol, sets)
     pool = make_pool([*chosen, *fitting], sets)
-    seen = see(pool, sets, {one.name: one.embed for one in candidates}, progress)
+    seen = see(pool, sets, {one.key: one.embed for one in candidates}, progress)
     outcomes: list[Outcome] = []
+    total = sum(one.fits(row) for one in candidates for row in chosen)
     drawn: dict[tuple[str, str], Replicates] = {}
     for candidate in candidates:
         views = [_view(row, seen, candidate) for row in pool.rows]
         temperatures: dict[tuple[int, int], float | None] = {}
         for one in views[: len(chosen)]:
+            if not candidate.fits(one.row.row):
+                continue
             if progress is not None:
-                progress(len(outcomes), len(chosen) * len(candidates), f"{candidate.name}, {one.row.row.name}")
+                progress(len(outcomes), total, f"{candidate.name}, {one.row.row.name}")
             size = feasible(one)[-1]
             if size not in temperatures:
                 temperatures[size] = _temperature(views[len(chosen) :], size)
@@ -147,7 +175,7 @@ def evaluate(
         protocol_sha256=protocol.sha256,
         sets={name: sha256 for name, sha256 in protocol.sets.items() if name in used},
         models=tuple(one.model for one in candidates),
-        outcomes=tuple(marked),
+        outcomes=tuple(sorted(marked, key=lambda one: [row.name for row in chosen].index(one.row))),
         differences=tuple(_differences(marked, drawn)),
         replicates=replicates,
         gate={one.row.name: _refused(one, seen) for one in pool.rows[: len(chosen)]},
@@ -169,7 +197,7 @@ def _rows_for_temperature(protocol: Protocol, sets: Sequence[PreparedSet]) -> li
 
 def _view(row: PooledRow, seen: Seen, candidate: Candidate) -> View:
     top = COHORT_TOP if candidate.contract is None else candidate.contract.cohort_top
-    return view(row, seen, candidate.name, candidate.centroids, top)
+    return view(row, seen, candidate.key, candidate.centroids, top)
 
 
 def _temperature(fitting: Sequence[View], size: tuple[int, int]) -> float | None:

@@ -75,13 +75,8 @@ class Seen:
 
 
 def make_pool(rows: Sequence[Row], sets: Sequence[PreparedSet]) -> Pool:
-    """Returns the windows of `rows`. Raises: UsageError for a set or recording that is not there.
-
-    Whoever is enrolled from several sessions is enrolled with windows of each in turn, so that a template of a few
-    windows holds all sessions.
-    """
-    plain = [row_windows(row, sets) for row in rows]
-    found = [replace(one, enrol=_in_turn(one.enrol, sets)) for one in plain]
+    """Returns the windows of `rows`. Raises: UsageError for a set or recording that is not there."""
+    found = [row_windows(row, sets) for row in rows]
     recordings: dict[tuple[str, int], int] = {}
     keys = [_keys(side, recordings) for one in found for side in (one.enrol, one.probe)]
     unique, place = np.unique(np.concatenate(keys), axis=0, return_inverse=True)
@@ -89,20 +84,6 @@ def make_pool(rows: Sequence[Row], sets: Sequence[PreparedSet]) -> Pool:
     places = np.split(place.ravel(), np.cumsum([len(one) for one in keys])[:-1])
     pooled = [_pooled(one, *places[2 * i : 2 * i + 2]) for i, one in enumerate(found)]
     return Pool(tuple(pooled), windows)
-
-
-def _in_turn(windows: Windows, sets: Sequence[PreparedSet]) -> Windows:
-    """Returns the windows with those of a person's sessions in turn; in their order where there is one session."""
-    session = windows.sessions(sets)
-    visit = np.unique(np.stack([windows.subject, session]), axis=1, return_inverse=True)[1].ravel()
-    order = np.argsort(visit, kind="stable")
-    first = np.searchsorted(visit[order], visit[order], side="left")
-    turn = np.empty(len(order), np.int64)
-    turn[order] = np.arange(len(order)) - first
-    taken = np.lexsort((session, turn, windows.subject))
-    return replace(
-        windows, subject=windows.subject[taken], recording=windows.recording[taken], start=windows.start[taken]
-    )
 
 
 def _keys(windows: Windows, recordings: dict[tuple[str, int], int]) -> NDArray[np.int64]:

@@ -135,7 +135,9 @@ def disturb(
     """
     if noise is not None:
         check_noise(noise)
-    pooled = make_pool([protocol.row(row)], sets).rows[0]
+    tested = protocol.row(row)
+    pooled = make_pool([tested], sets).rows[0]
+    candidates = [one for one in candidates if one.fits(tested)]
     templates = enrol_groups(pooled.enrol.windows, ENROL_WINDOWS)
     inputs = network_windows(pooled.enrol.windows, sets)
     fused = {one.name: fuse(unit(one.embed(inputs)), templates.windows) for one in candidates}

@@ -5,7 +5,7 @@ with the template of every other enrolled person.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ BATCH_WINDOWS = 1024
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows to cut, person by person, each person's recordings in the order of the spans. Arrays are (n,) int64."""
+    """Windows to cut, person by person. Arrays are (n,) int64."""
 
     subjects: tuple[str, ...]
     recordings: tuple[tuple[str, int], ...]
@@ -115,14 +115,33 @@ def span_windows(spans: Sequence[Span], sets: Sets) -> Windows:
 
 
 def row_windows(row: Row, sets: Sets) -> RowWindows:
-    """Returns the windows that a row enrols and probes with. Raises: UsageError for an absent set or record."""
+    """Returns the windows that a row enrols and probes with. Raises: UsageError for an absent set or record.
+
+    Whoever is enrolled from several sessions has windows of each in turn, so that a template of the first few windows
+    holds all sessions.
+    """
     subjects: dict[str, int] = {}
     recordings: dict[tuple[str, int], int] = {}
     enrol = _gather(row.enrol, named(sets), subjects, recordings)
     n_enrolled = len(subjects)
     probe = _gather(row.probe, named(sets), subjects, recordings)
     people, names = tuple(subjects), tuple(recordings)
-    return RowWindows(row, people, n_enrolled, Windows(people, names, *enrol), Windows(people, names, *probe))
+    enrolled = _sessions_in_turn(Windows(people, names, *enrol), sets)
+    return RowWindows(row, people, n_enrolled, enrolled, Windows(people, names, *probe))
+
+
+def _sessions_in_turn(windows: Windows, sets: Sets) -> Windows:
+    """Returns the windows, a person's sessions in turn; in their order where there is one session."""
+    session = windows.sessions(sets)
+    visit = np.unique(np.stack([windows.subject, session]), axis=1, return_inverse=True)[1].ravel()
+    order = np.argsort(visit, kind="stable")
+    first = np.searchsorted(visit[order], visit[order], side="left")
+    turn = np.empty(len(order), np.int64)
+    turn[order] = np.arange(len(order)) - first
+    taken = np.lexsort((session, turn, windows.subject))
+    return replace(
+        windows, subject=windows.subject[taken], recording=windows.recording[taken], start=windows.start[taken]
+    )
 
 
 def enrol_groups(windows: Windows, k: int, every: bool = False) -> Groups:

@@ -257,6 +257,17 @@ def test_baselines_without_training_people_are_correlation_alone(people, protoco
     assert one.score == "cosine"
 
 
+def test_baselines_stand_only_on_rows_of_the_set_that_they_were_fitted_to(people, protocol, network):
+    row = protocol.row(ROW)
+    elsewhere = replace(row, enrol=tuple(replace(span, set="others") for span in row.enrol))
+    for one in baselines(protocol, [people]):
+        assert one.fits(row)
+        assert not one.fits(elsewhere)
+    here, there = Candidate("mine", network, sets=("people",)), Candidate("mine", network, sets=("others",))
+    found = evaluate([here, there], protocol, [people], rows=[ROW], replicates=100)
+    assert [(one.model, one.row) for one in found.outcomes] == [("mine", ROW)]
+
+
 def test_a_candidate_without_contract_has_no_verification(people, protocol, network):
     found = evaluate([Candidate("bare", network)], protocol, [people], rows=[ROW], replicates=100)
     assert found.outcomes[0].verification is None
