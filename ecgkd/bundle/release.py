@@ -1,7 +1,8 @@
-"""Putting a trained and exported student into the package, with its model card."""
+"""Putting trained and exported networks into the package, with their model card."""
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,16 @@ SOURCES = {
     "Goldberger et al., Circulation 101(23), 2000.",
 }
 
-CARD = """# {model}
+CARD = """# The networks that ecgkd brings
 
-{what}
-For single-lead ECG of finger electrodes or lead I: four seconds in, a 192-dimensional embedding out. {parameters}
-weights, {macs} million multiply-accumulates a window.
+For single-lead ECG of finger electrodes or lead I: four seconds in, a 192-dimensional embedding out. `{default}` is the
+one that verbs take where none is named.
 
-Made by `{command}`.
-Weights SHA-256 `{weights}`, protocol SHA-256 `{protocol}`.
-Files: {files}.
+{networks}
 
-## Whom it saw
+Made by `{command}`, protocol SHA-256 `{protocol}`.
+
+## Whom they saw
 
 {trained_on}.
 
@@ -41,17 +41,15 @@ trains, so no PTB-XL person counts as unseen.
 
 ## Evidence on locked people
 
-Their first look for this release; nothing was chosen on them.
+Nothing was chosen on them. `looks.json` counts the networks that were scored on them, those of earlier releases too.
 
 {locked}
 
 ## Evidence on development people
 
-Epochs, threshold and the choice among networks were made on them.
+Epochs, thresholds and the choice among networks were made on them.
 
 {development}
-
-{decision}
 
 ## Not for
 
@@ -60,40 +58,124 @@ generated signals are not detected; people with arrhythmia, and other electrodes
 tested. Prefer a student trained on recordings of your own device.
 """
 
+NETWORK = """## {model}
+
+{what} {parameters} weights, {macs} million multiply-accumulates a window.
+
+{decision}
+
+Weights SHA-256 `{weights}`. Files: {files}."""
+
+PACKAGE = '''"""The networks that the package brings; see MODEL_CARD.md."""
+
+DEFAULT = "{default}"
+'''
 
 STUDENT = "A student distilled by THKD (our reconstruction) from a narrow one-dimensional ResNet-34."
-TEACHER = """A narrow one-dimensional ResNet-34, trained as a teacher. It ships in place of its student, which stood
-below the LDA baseline on development people."""
+TEACHER = "A narrow one-dimensional ResNet-34, trained as the teacher."
 
 
-def model_card(
-    contract: Contract, metrics: dict[str, Any], tables: tuple[str, str], command: str, files: Sequence[str]
-) -> str:
-    """Returns the card of the shipped weights as Markdown: whom they saw, what they do, what they are not for."""
-    sources = [text for name, text in SOURCES.items() if name in contract.data_sha256]
-    threshold = contract.threshold
-    decision = (
-        f"The shipped threshold ({threshold.kind}) was set for a false match rate of {100 * threshold.fmr:g} % with "
-        f"{threshold.enrol_windows} enrolment and {threshold.probe_windows} probe windows of 4 s on "
-        f"{threshold.n_subjects} development people ({threshold.n_pairs} pairs; upper 95 % bound "
-        f"{100 * threshold.fmr_upper:.1f} %); {100 * threshold.fnmr:.1f} % of genuine probes were refused there."
-        if threshold
-        else "No threshold was set."
-    )
+@dataclass(frozen=True)
+class Network:
+    """A finished run and the folder of its artefacts."""
+
+    run: Path
+    artefacts: Path
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where the evidence of a release lies."""
+
+    development: Path
+    """Evaluation folder."""
+    locked: Path
+    """Evaluation folder."""
+    ledger: Path
+    """Counts the looks at the locked people."""
+
+
+def release(networks: Sequence[Network], evidence: Evidence, out: Path, command: str) -> list[str]:
+    """Puts networks into `out`, the default one first: a folder each, card, ledger of looks; returns the files.
+
+    A folder holds safetensors, float and int8 ONNX and sidecars. Raises: GateError where an artefact failed a gate,
+    DataError where evidence is missing.
+    """
+    contracts = [_contract(one) for one in networks]
+    tables = _table(evidence.locked), _table(evidence.development)
+    with atomic_folder(out) as folder:
+        for network, contract in zip(networks, contracts, strict=True):
+            _put(network, contract, folder / contract.model)
+        shutil.copy(evidence.ledger, folder / "looks.json")
+        texts = [_section(network, contract, folder) for network, contract in zip(networks, contracts, strict=True)]
+        (folder / "MODEL_CARD.md").write_text(_card(contracts[0], texts, tables, command), encoding="utf-8")
+        (folder / "__init__.py").write_text(PACKAGE.format(default=contracts[0].model), encoding="utf-8")
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        for path in files:
+            path.chmod(0o644)
+        return [str(path.relative_to(folder)) for path in files]
+
+
+def _contract(network: Network) -> Contract:
+    failed = [one.path.name for one in read_export(network.artefacts) if one.contract.gates.get("verdict") != "passed"]
+    if failed:
+        raise GateError(f"{', '.join(failed)}: failed a gate; not released")
+    path = network.run / "contract.json"
+    return Contract.from_dict(read_json(path, "contract"), str(path))
+
+
+def _put(network: Network, contract: Contract, folder: Path) -> None:
+    """Writes the weights, without classifiers, and the artefacts."""
+    from safetensors.numpy import load_file, save_file
+
+    folder.mkdir()
+    weights = {
+        name: values
+        for name, values in load_file(network.run / "weights.safetensors").items()
+        if not name.startswith(("classifier.", "distil_classifier."))
+    }
+    save_file(weights, folder / f"{contract.model}_4s_250hz.safetensors", {METADATA_KEY: contract.to_json()})
+    for one in read_export(network.artefacts):
+        for path in (one.path, one.path.with_name(one.path.name + ".json")):
+            shutil.copy(path, folder / path.name)
+
+
+def _card(default: Contract, networks: Sequence[str], tables: tuple[str, str], command: str) -> str:
+    sources = [text for name, text in SOURCES.items() if name in default.data_sha256]
     return CARD.format(
+        default=default.model,
+        networks="\n\n".join(networks),
+        command=command,
+        protocol=default.protocol_sha256,
+        trained_on=default.trained_on,
+        sources="\n".join(f"- {text}" for text in sources),
+        locked=tables[0].strip(),
+        development=tables[1].strip(),
+    )
+
+
+def _section(network: Network, contract: Contract, folder: Path) -> str:
+    metrics: dict[str, Any] = read_json(network.run / "metrics.json", "run's metrics")
+    return NETWORK.format(
         model=contract.model,
         what=STUDENT if metrics["distilled"] else TEACHER,
         parameters=f"{metrics['parameters']:,}",
         macs=f"{metrics['macs'] / 1e6:.0f}",
-        command=command,
+        decision=_decision(contract),
         weights=contract.weights_sha256,
-        protocol=contract.protocol_sha256,
-        files=", ".join(files),
-        trained_on=contract.trained_on,
-        sources="\n".join(f"- {text}" for text in sources),
-        locked=tables[0].strip(),
-        development=tables[1].strip(),
-        decision=decision,
+        files=", ".join(sorted(path.name for path in (folder / contract.model).iterdir())),
+    )
+
+
+def _decision(contract: Contract) -> str:
+    threshold = contract.threshold
+    if threshold is None:
+        return "No threshold was set."
+    return (
+        f"Its threshold ({threshold.kind}) was set for a false match rate of {100 * threshold.fmr:g} % with "
+        f"{threshold.enrol_windows} enrolment and {threshold.probe_windows} probe windows of 4 s on "
+        f"{threshold.n_subjects} development people ({threshold.n_pairs} pairs; upper 95 % bound "
+        f"{100 * threshold.fmr_upper:.1f} %); {100 * threshold.fnmr:.1f} % of genuine probes were refused there."
     )
 
 
@@ -102,38 +184,3 @@ def _table(evaluation: Path) -> str:
     if not path.is_file():
         raise DataError(f"{path}: no such file; evaluate the run first")
     return path.read_text(encoding="utf-8")
-
-
-def release(run: Path, artefacts: Path, development: Path, locked: Path, out: Path, command: str) -> list[str]:
-    """Puts the network of `run` into `out`: safetensors, float and int8 ONNX, sidecars, card; returns the names.
-
-    `development` and `locked` are evaluation folders. Raises: GateError where an artefact failed a gate, DataError
-    where evidence is missing.
-    """
-    from safetensors.numpy import load_file, save_file
-
-    shipped = read_export(artefacts)
-    failed = [one.path.name for one in shipped if one.contract.gates.get("verdict") != "passed"]
-    if failed:
-        raise GateError(f"{', '.join(failed)}: failed a gate; not released")
-    contract = Contract.from_dict(read_json(run / "contract.json", "contract"), str(run / "contract.json"))
-    tables = (_table(locked), _table(development))
-    metrics = read_json(run / "metrics.json", "run's metrics")
-    weights = {
-        name: values
-        for name, values in load_file(run / "weights.safetensors").items()
-        if not name.startswith(("classifier.", "distil_classifier."))
-    }
-    stem = f"{contract.model}_4s_250hz"
-    with atomic_folder(out) as folder:
-        save_file(weights, folder / f"{stem}.safetensors", {METADATA_KEY: contract.to_json()})
-        for one in shipped:
-            shutil.copy(one.path, folder / one.path.name)
-            shutil.copy(one.path.with_name(one.path.name + ".json"), folder / (one.path.name + ".json"))
-        for path in folder.iterdir():
-            path.chmod(0o644)
-        names = sorted(path.name for path in folder.iterdir())
-        card = model_card(contract, metrics, tables, command, names)
-        (folder / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-        (folder / "__init__.py").write_text('"""The networks that the package brings; see MODEL_CARD.md."""\n')
-    return [*names, "MODEL_CARD.md"]

@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
         from ecgkd.data.prepared import open_set
         from ecgkd.errors import UsageError
         from ecgkd.evaluation import evaluate as evaluation
+        from ecgkd.evaluation.looks import count_looks
         from ecgkd.evaluation.robustness import check_noise, disturb
         from ecgkd.evaluation.table import as_text
         from ecgkd.evaluation.write import write_evaluation
@@ -52,6 +53,7 @@ def register(app: typer.Typer) -> None:
         with progress("evaluating") as report:
             refuse_leaks(loaded, sets, report)
             beside = evaluation.baselines(loaded, sets) if baselines else []
+            given = count_looks(given, loaded, chosen, protocol)
             found = evaluation.evaluate(
                 [*given, *beside], loaded, sets, rows=chosen, replicates=bootstrap, progress=report
             )

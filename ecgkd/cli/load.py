@@ -35,10 +35,25 @@ class LoadedModel:
 
 def shipped_model() -> Path:
     """Returns the network that the package brings. Raises: UsageError where this build has none."""
-    found = sorted(SHIPPED.glob("*_fp32.onnx"))
+    from ecgkd.weights import DEFAULT
+
+    found = sorted((SHIPPED / DEFAULT).glob("*_fp32.onnx"))
     if not found:
         raise UsageError("this build of ecgkd brings no trained network; name one with --model")
     return found[0]
+
+
+def model_path(path: str | Path) -> Path:
+    """Returns `path`, or where the package's network of that name lies if there is no such path.
+
+    Raises: UsageError where there is neither.
+    """
+    if Path(path).exists():
+        return Path(path)
+    known = sorted(one.parent.name for one in SHIPPED.glob("*/*_fp32.onnx"))
+    if str(path) in known:
+        return SHIPPED / path
+    raise UsageError(f"{path}: no such run or artefact; the package brings {', '.join(known) or 'none'}")
 
 
 def newest_run(role: str | None = None, root: Path = RUNS) -> Path | None:
@@ -51,6 +66,16 @@ def newest_run(role: str | None = None, root: Path = RUNS) -> Path | None:
         if role is None or (metrics.is_file() and json.loads(metrics.read_text()).get("role") == role):
             return path.parent
     return None
+
+
+def float_artefact(folder: Path) -> Path:
+    """Returns the float ONNX of an export folder. Raises: UsageError where there is none, or more than one."""
+    found = sorted(folder.glob("*_fp32.onnx"))
+    if len(found) != 1:
+        raise UsageError(
+            f"{folder}: neither a finished run (weights.safetensors) nor an export with one float ONNX file"
+        )
+    return found[0]
 
 
 def check_front_end(contract: Contract, where: Path | str) -> None:
@@ -96,18 +121,14 @@ def _load_run(path: Path) -> LoadedModel:
 def load_model(path: str | Path) -> LoadedModel:
     """Returns the model at `path`: a run folder, an export folder with one float ONNX, or an artefact.
 
-    Raises: UsageError for a path that is none of these, DataError for a broken one.
+    Or the package's network of that name. Raises: UsageError for a path that is none of these, DataError for a broken
+    one.
     """
-    path = Path(path)
-    if not path.exists():
-        raise UsageError(f"{path}: no such run or artefact")
+    path = model_path(path)
     if path.is_dir():
         if (path / "weights.safetensors").is_file():
             return _load_run(path)
-        found = sorted(path.glob("*_fp32.onnx"))
-        if len(found) == 1:
-            return _load_onnx(found[0])
-        raise UsageError(f"{path}: neither a finished run (weights.safetensors) nor an export with one float ONNX file")
+        return _load_onnx(float_artefact(path))
     if path.suffix == ".onnx":
         return _load_onnx(path)
     raise UsageError(f"{path}: not a model that this ecgkd can run; expected a run folder or an .onnx artefact")

@@ -30,22 +30,25 @@ class Source:
 
 
 def load_source(path: Path | None) -> Source:
-    """Returns what the user means: a run, a float artefact, the newest student, or the shipped network.
+    """Returns what the user means: a run, a float artefact or its folder, a network of the package by its name.
 
-    Raises: UsageError for anything else.
+       None means the newest student, else the network that the package brings.
+    Raises: UsageError for
+       anything else.
     """
-    from ecgkd.cli.load import newest_run, shipped_model
+    from ecgkd.cli.load import float_artefact, model_path, newest_run, shipped_model
 
     if path is None:
         path = newest_run("student") or shipped_model()
         say(f"exporting {path}")
-    if path.is_dir():
+    path = model_path(path)
+    if path.is_dir() and (path / "weights.safetensors").is_file():
         return _run_source(path)
+    if path.is_dir():
+        path = float_artefact(path)
     if path.suffix == ".onnx":
         return _onnx_source(path)
-    raise UsageError(
-        f"{path}: neither a run folder nor a float .onnx of ecgkd" if path.exists() else f"{path}: no such run"
-    )
+    raise UsageError(f"{path}: neither a run folder nor a float .onnx of ecgkd")
 
 
 def _run_source(path: Path) -> Source:

@@ -60,12 +60,13 @@ def choose(results: dict[str, Any], preferred: list[str]) -> str:
 
 
 def make_weights(app: typer.Typer, sets: list[str], work: Path, out: Path, command: str) -> dict[str, Any]:
-    """Trains, distils, evaluates and exports on `sets`, and puts the best small network into `out`.
+    """Trains, distils, evaluates and exports on `sets`, and puts student and teacher into `out`.
 
-    That is the student, or the teacher where the baselines beat the student on development people. What `work` holds
-    already is not done again. Locked people are scored once, with the network that is released.
+    The student is the default, or the teacher ships alone where the baselines beat the student on development people.
+    What `work` holds already is not done again. Locked people are scored once, with the networks that are released.
     """
-    from ecgkd.bundle.release import release
+    from ecgkd.bundle.release import Evidence, Network, release
+    from ecgkd.evaluation.looks import ledger_of
     from ecgkd.files import read_json
 
     walk = Walk(app)
@@ -73,24 +74,52 @@ def make_weights(app: typer.Typer, sets: list[str], work: Path, out: Path, comma
     if not protocol.is_file():
         kind = ("--kind", "cross-session", "--include-locked", "--out", str(protocol))
         walk.run("Who trains, who tunes, who tests", "protocol", "make", *sets, *kind)
+    _bring_looks(out / "looks.json", protocol)
     data = [word for one in sets for word in ("--data", one)]
     given = [*data, "--protocol", str(protocol)]
     teacher = _train(walk, "Teacher", "train", RECIPES["teacher"], work, given)
-    alone = _train(walk, "Student alone", "train", RECIPES["alone"], work, given)
     student = _train(walk, "Distilled student", "distill", RECIPES["student"], work, given, teacher)
+    alone = _train(walk, "Student alone", "train", RECIPES["alone"], work, given)
     development = work / "development"
     if not (development / "results.json").is_file():
         rows = _rows(protocol, "development")
         walk.run("Choice", "evaluate", teacher, alone, student, *given, *rows, "--out", str(development))
     names = {"/".join(Path(run).parts[-2:]): run for run in (student, teacher)}
     chosen = names[choose(read_json(development / "results.json", "evaluation"), list(names))]
-    say(f"released: {chosen}")
-    artefacts, locked = work / "artefacts", work / "locked"
-    walk.run("Artefacts behind gates", "export", chosen, "--int8", *given, "--out", str(artefacts))
+    released = [student, teacher] if chosen == student else [teacher]
+    say(f"released: {', '.join(released)}")
+    networks = [Network(Path(run), work / "artefacts" / Path(run).parent.name) for run in released]
+    for one in networks:
+        to = ("--out", str(one.artefacts))
+        walk.run("Artefacts behind gates", "export", str(one.run), "--int8", *given, *to)
+    locked = work / "locked"
     if not (locked / "results.json").is_file():
-        walk.run("Locked people", "evaluate", chosen, *given, *_rows(protocol, "locked"), "--out", str(locked))
-    files = release(Path(chosen), artefacts, development, locked, out, command)
-    return {"teacher": teacher, "alone": alone, "student": student, "released": chosen, "out": str(out), "files": files}
+        walk.run("Locked people", "evaluate", *released, *given, *_rows(protocol, "locked"), "--out", str(locked))
+    files = release(networks, Evidence(development, locked, ledger_of(protocol)), out, command)
+    return {
+        "teacher": teacher,
+        "alone": alone,
+        "student": student,
+        "released": released,
+        "out": str(out),
+        "files": files,
+    }
+
+
+def _bring_looks(shipped: Path, protocol: Path) -> None:
+    """Puts the ledger of the last release beside the protocol, where it is of the same protocol and not there yet."""
+    import shutil
+
+    from ecgkd.evaluation.looks import ledger_of
+    from ecgkd.files import atomic_path, read_json
+    from ecgkd.protocols.protocol import Protocol
+
+    ledger = ledger_of(protocol)
+    if ledger.exists() or not shipped.is_file():
+        return
+    if read_json(shipped, "ledger of looks").get("protocol_sha256") == Protocol.load(protocol).sha256:
+        with atomic_path(ledger) as temporary:
+            shutil.copy(shipped, temporary)
 
 
 def register(app: typer.Typer) -> None:

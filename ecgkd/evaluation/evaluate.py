@@ -55,6 +55,8 @@ class Candidate:
     sets: tuple[str, ...] = ()
     """Sets whose rows it is for; (): all."""
     note: str = ""
+    look: int = 0
+    """Which network it is to be scored on the locked people; 0 where it is not."""
 
     @property
     def key(self) -> str:
@@ -84,7 +86,15 @@ class Candidate:
         if c is None:
             return Model(self.name, self.baseline, note=self.note)
         return Model(
-            self.name, self.baseline, c.model, c.precision, c.weights_sha256, c.embedding_space, c.synthetic, self.note
+            self.name,
+            self.baseline,
+            c.model,
+            c.precision,
+            c.weights_sha256,
+            c.embedding_space,
+            c.synthetic,
+            self.note,
+            self.look,
         )
 
 

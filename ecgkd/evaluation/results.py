@@ -165,6 +165,8 @@ class Model:
     synthetic: bool = False
     """Trained on synthetic people."""
     note: str = ""
+    look: int = 0
+    """Which network it was to be scored on the locked people, by the protocol's ledger; 0 where there were none."""
 
 
 @dataclass(frozen=True)

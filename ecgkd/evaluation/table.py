@@ -85,6 +85,9 @@ def _notes(evaluation: Evaluation, outcomes: Sequence[Outcome]) -> list[str]:
                 f"{one.model} as identification: ECE {100 * i.ece:.1f} %, NLL {i.nll:.3f}, Brier {i.brier:.3f} at "
                 f"temperature {i.temperature:.3f}{', fitted on these people' if i.fitted_here else ''}"
             )
+    if outcomes[0].population == "locked":
+        looks = {one.look: one.name for one in evaluation.models if one.look}
+        lines += [f"{name} is network {number} that was scored on locked people" for number, name in looks.items()]
     refused = outcomes[0].headline.refused.items()
     return lines + [f"TAR at FMR {100 * float(fmr):g} % {why}" for fmr, why in refused]
 

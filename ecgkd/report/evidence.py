@@ -29,15 +29,18 @@ def evidence_section(found: Shown | None) -> Section:
     blocks: list[Block] = [Text(_introduction(found))]
     for number, row in enumerate(found.rows):
         blocks += _row(found, row, f"row{number}-", in_full=number == 0)
-    locked = {one.model for one in found.results.outcomes if one.population == "locked" and not one.baseline}
-    if locked:
-        blocks.append(
-            Text(
-                f"This evaluation is one look at the locked people, with {many(len(locked), 'model')}. Looks count: "
-                "whatever is chosen after one is no longer chosen blindly."
-            )
-        )
+    looks = [one.look for one in found.results.models if one.look]
+    if looks:
+        blocks.append(Text(_looks(looks)))
     return Section("Evidence", tuple(blocks), "evidence")
+
+
+def _looks(looks: Sequence[int]) -> str:
+    numbers = ", ".join(str(one) for one in sorted(looks))
+    return (
+        f"By the ledger beside the protocol, the locked people have now scored {many(max(looks), 'network')}; "
+        f"here: {numbers}. Looks count: whatever is chosen after one is no longer chosen blindly."
+    )
 
 
 def _introduction(found: Shown) -> str:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -85,7 +86,11 @@ def test_the_best_row_is_drawn_in_full_disturbances_included(found):
 
 
 def test_a_look_at_locked_people_is_counted(found):
-    assert "one look at the locked people, with 1\u00a0model" in kind(evidence_section(found), Text)[-1].words
+    seen = replace(
+        found.results, models=tuple(replace(one, look=2 * (not one.baseline)) for one in found.results.models)
+    )
+    words = kind(evidence_section(replace(found, results=seen)), Text)[-1].words
+    assert "the locked people have now scored 2\u00a0networks; here: 2." in words
 
 
 def test_thresholds_say_where_they_were_fitted(found):
