@@ -44,7 +44,8 @@ def _load(gallery: "Gallery | None", model: str | None) -> "tuple[LoadedModel, s
         model = gallery.model_path
     if model is None:
         return load_model(shipped_model()), ""
-    return load_model(model), str(Path(model).resolve())
+    found = load_model(model)
+    return found, str(found.path.resolve())
 
 
 def _warn(contract: "Contract", notes: tuple[str, ...]) -> None:
@@ -61,10 +62,13 @@ def _warn(contract: "Contract", notes: tuple[str, ...]) -> None:
 
 def _enroll(
     gallery: GalleryArgument,
-    files: FilesArgument,
     person: PersonOption,
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="FILE...", help="Recordings of one person: files, or SET#RECORD.")
+    ] = None,
     model: ModelOption = None,
     replace: Annotated[bool, typer.Option("--replace", help="Take the place of an older template.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the person out of the gallery; no FILE.")] = False,
     fs: FsOption = None,
     lead: LeadOption = None,
     unit: UnitOption = None,
@@ -74,11 +78,17 @@ def _enroll(
     """Enrol a person: about half a minute, better from two placements. Exit 0 enrolled, 1 refused with reasons."""
     from ecgkd.enrolment.enrol import enrol_person
     from ecgkd.enrolment.gallery import Gallery, store
+    from ecgkd.errors import UsageError
 
+    if bool(files) == remove:
+        raise UsageError("--remove takes no recording" if remove else "no recording given; name a file, or SET#RECORD")
+    if remove:
+        _remove(gallery, person, dry_run, as_json)
+        return
     known = Gallery.load(gallery) if gallery.exists() else None
     if known is not None:
         known.check_name(person, replace)  # said before anything slow begins
-    records = _read(files, fs, lead, unit)
+    records = _read(files or [], fs, lead, unit)
     network, model_path = _load(known, model)
     known = known or Gallery.empty(network.contract, model_path)
     report = enrol_person(known, person, records, network, replace=replace)
@@ -95,6 +105,17 @@ def _enroll(
     _warn(network.contract, report.notes)
     if not report.enrolled:
         raise typer.Exit(1)
+
+
+def _remove(gallery: Path, person: str, dry_run: bool, as_json: bool) -> None:
+    from ecgkd.enrolment.gallery import Gallery, forget
+
+    known = Gallery.load(gallery)
+    known.person(person)
+    left = len(known.people) - 1 if dry_run else len(forget(gallery, person).people)
+    document = {"gallery": str(gallery), "person": person, "removed": not dry_run, "dry_run": dry_run, "people": left}
+    words = "would be removed from" if dry_run else "removed from"
+    emit(document, f"{person} {words} {gallery}; enrolled still: {left}", as_json)
 
 
 def _verify(

@@ -177,6 +177,19 @@ def store(
     return gallery
 
 
+def forget(path: Path, name: str) -> Gallery:
+    """Takes one person out of the gallery at `path`, against other writers; returns what was written.
+
+    Raises: UsageError where nobody of that name is enrolled, DataError where the file cannot be read or written.
+    """
+    with locked(path):
+        gallery = Gallery.load(path)
+        gallery.person(name)
+        del gallery.people[name]
+        gallery.save(path)
+    return gallery
+
+
 def _open_locked(lock: Path) -> int | None:
     """Returns a descriptor of `lock` that holds its lock, None where another holds it or has just removed it."""
     import fcntl

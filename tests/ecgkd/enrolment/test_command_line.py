@@ -199,3 +199,22 @@ def test_an_enrolled_person_can_be_replaced(ecgkd, files):
     assert ecgkd(*ADA, "--replace", "p4s1.csv")[0] == 0
     assert ecgkd(*IS_ADA, "p4s2.csv")[0] == 0
     assert ecgkd(*IS_ADA, "p0s2.csv")[0] == 1
+
+
+def test_a_person_is_removed_and_nobody_else(ecgkd, files):
+    ecgkd(*ADA, "p0s1.csv")
+    ecgkd("enroll", "people.json", "--person", "bob", *CSV, "p4s1.csv")
+    remove = ("enroll", "people.json", "--person", "ada", "--remove")
+    assert ecgkd(*remove, "--dry-run")[0] == 0
+    assert ecgkd(*IS_ADA, "p0s2.csv")[0] == 0
+    code, out, _ = ecgkd(*remove)
+    assert (code, out.strip()) == (0, "ada removed from people.json; enrolled still: 1")
+    for words, message in (
+        (remove, "nobody called 'ada' is enrolled; known: bob"),
+        ((*remove, "p0s1.csv"), "--remove takes no recording"),
+        (ADA, "no recording given"),
+    ):
+        code, _, err = ecgkd(*words)
+        assert code == 2
+        assert message in err
+    assert ecgkd("verify", "people.json", "--person", "bob", *CSV, "p4s2.csv")[0] == 0
