@@ -56,6 +56,20 @@ class ScoreCalibration:
 
 
 @dataclass(frozen=True)
+class EnrolmentFloors:
+    """What an enrolment must satisfy, cosines, and whom that was fitted on."""
+
+    floor: float
+    """Least cosine of a window to the sum of the others."""
+    min_consistency: float
+    """Least mean cosine over all pairs of the windows that are kept."""
+    mixed_refused: float
+    """Share of enrolments mixed of two people, half and half, that were refused."""
+    n_subjects: int
+    population: str
+
+
+@dataclass(frozen=True)
 class Contract:
     """What an artefact is, what goes in and out, and what its decisions rest on."""
 
@@ -76,6 +90,7 @@ class Contract:
     activation_ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     threshold: Threshold | None = None
     calibration: ScoreCalibration | None = None
+    enrolment: EnrolmentFloors | None = None
     cohort: tuple[tuple[int, ...], ...] = ()
     """AS-norm cohort centroids, each from at least five people, int8 (n, embedding_size)."""
     cohort_top: int = 40
@@ -110,6 +125,8 @@ class Contract:
                 values["threshold"] = Threshold(**values["threshold"])
             if values.get("calibration") is not None:
                 values["calibration"] = ScoreCalibration(**values["calibration"])
+            if values.get("enrolment") is not None:
+                values["enrolment"] = EnrolmentFloors(**values["enrolment"])
             values["cohort"] = tuple(tuple(row) for row in values.get("cohort", ()))
             return cls(**values)
         except (TypeError, KeyError) as error:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecgkd.cli.output import DryRunOption, JsonOption, emit, progress, say
-from ecgkd.errors import GateError, MissingToolError, UsageError
+from ecgkd.errors import GateError, UsageError
 from ecgkd.files import write_bytes
 
 if TYPE_CHECKING:
-    from ecgkd_bench.runner import Subject
+    from ecgkd_bench.devices import Reach
+    from ecgkd_bench.runner import Plan, Subject
 
 ARTEFACTS = (".onnx", ".ort", ".pt2")
 
@@ -20,40 +21,71 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def bench(
         models: Annotated[
-            list[str], typer.Argument(help="Runs, export folders or artefacts; or: compare BEFORE.json AFTER.json")
-        ],
-        device: Annotated[str, typer.Option(help="Where to measure; this version knows `local`.")] = "local",
+            list[str] | None,
+            typer.Argument(help="Runs, export folders or artefacts; or: compare BEFORE.json AFTER.json"),
+        ] = None,
+        device: Annotated[
+            str, typer.Option(help="Where to measure: local, ssh:user@host[:port], adb[:serial], qemu:aarch64.")
+        ] = "local",
         threads: Annotated[int, typer.Option(min=1, help="Threads that each model may use.")] = 1,
         rounds: Annotated[int, typer.Option(min=2, help="Turns; more of them narrow the intervals.")] = 40,
         out: Annotated[Path | None, typer.Option(help="Write the record, raw values included, to this file.")] = None,
         fail_if_slower: Annotated[
             str | None, typer.Option(help="With compare: exit 1 where a model got slower by more, such as 5%.")
         ] = None,
+        setup: Annotated[
+            bool, typer.Option("--setup", help="Give the device's Python the runtimes first; kept on the device.")
+        ] = False,
+        ssh_config: Annotated[Path | None, typer.Option(help="For ssh, instead of your own configuration.")] = None,
+        record: Annotated[
+            Path | None, typer.Option(help="Write down all that the device is asked and answers.")
+        ] = None,
+        replay: Annotated[Path | None, typer.Option(help="Ask such a file instead of the device.")] = None,
         as_json: JsonOption = False,
         dry_run: DryRunOption = False,
     ) -> None:
         """Measure latency and memory of models, taking turns in one run."""
-        if models[0] == "compare":
+        if models and models[0] == "compare":
             _compare(models[1:], fail_if_slower, as_json)
             return
-        if device != "local":
-            raise MissingToolError(f"--device {device}: this version measures on this machine only; use --device local")
+        from ecgkd_bench.devices import Reach, parse
+        from ecgkd_bench.runner import Plan
+
+        parse(device)
+        reach = Reach(ssh_config=ssh_config, setup=setup, record=record, replay=replay)
+        if not models:
+            _set_up(device, reach, dry_run, as_json)
+            return
         with TemporaryDirectory() as folder:
             subjects = _subjects(models, Path(folder), dry_run)
             if dry_run:
                 names = [subject.name for subject in subjects]
                 emit({"models": names, "device": device, "written": False}, "\n".join(names), as_json)
                 return
-            _measure(subjects, threads, rounds, out, as_json)
+            _measure(subjects, device, reach, Plan(threads=threads, rounds=rounds), out, as_json)
 
 
-def _measure(subjects: "list[Subject]", threads: int, rounds: int, out: Path | None, as_json: bool) -> None:
+def _set_up(device: str, reach: "Reach", dry_run: bool, as_json: bool) -> None:
+    """Prepares a device without measuring anything."""
+    from ecgkd_bench.devices import open_device
+
+    if not reach.setup or device == "local":
+        raise UsageError("name what to measure: runs, export folders or artefacts; or --setup with another --device")
+    if not dry_run:
+        with open_device(device, reach, say):
+            pass
+    emit({"device": device, "ready": not dry_run}, f"{device} {'would be set up' if dry_run else 'is ready'}", as_json)
+
+
+def _measure(
+    subjects: "list[Subject]", device: str, reach: "Reach", plan: "Plan", out: Path | None, as_json: bool
+) -> None:
     from ecgkd_bench import summary
-    from ecgkd_bench.runner import Plan, measure
-    from ecgkd_bench.transport.local import LocalTransport
+    from ecgkd_bench.devices import open_device
+    from ecgkd_bench.runner import measure
 
-    with progress("measuring") as tell:
-        session = measure(subjects, LocalTransport(), Plan(threads=threads, rounds=rounds), tell)
+    with open_device(device, reach, say) as transport, progress("measuring") as tell:
+        session = measure(subjects, transport, plan, tell)
     if out is not None:
         write_bytes(out, session.to_json().encode())
         say(f"wrote {out}")

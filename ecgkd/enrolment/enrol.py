@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgkd.contract import Contract
 from ecgkd.enrolment.decision import Cohort, cohort_of, make_template
 from ecgkd.enrolment.gallery import Gallery, Person
 from ecgkd.enrolment.template import COSINE_Q, MAX_FUSED, EnrolmentPolicy, Refusal, Selection, select
@@ -124,6 +125,12 @@ def _entry(windows: Windows, taken: NDArray[np.int64], selection: Selection, coh
     )
 
 
+def policy_of(contract: Contract) -> EnrolmentPolicy:
+    """Returns the contract's floors as a policy; where it has none, floors that refuse only what is hardly alike."""
+    floors = contract.enrolment
+    return EnrolmentPolicy() if floors is None else EnrolmentPolicy(3, floors.floor, floors.min_consistency)
+
+
 def enrol_person(
     gallery: Gallery,
     name: str,
@@ -139,7 +146,7 @@ def enrol_person(
     A refused enrolment leaves the gallery as it was. Raises: UsageError for a gallery of another model or a name that
     is taken, RecordingError for recordings that the front end cannot take.
     """
-    policy = policy or EnrolmentPolicy()
+    policy = policy or policy_of(model.contract)
     gallery.check_model(model.contract)
     gallery.check_name(name, replace)
     windows = usable_windows(records, lead)

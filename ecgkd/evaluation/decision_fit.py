@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.stats import beta
 
-from ecgkd.contract import ScoreCalibration, Threshold
+from ecgkd.contract import EnrolmentFloors, ScoreCalibration, Threshold
 from ecgkd.data.prepared import PreparedSet
 from ecgkd.errors import UsageError
 from ecgkd.evaluation.calibration import Scored, cllr, fit_llr
 from ecgkd.evaluation.cohort import training_cohort
+from ecgkd.evaluation.enrolment_fit import fit_enrolment
 from ecgkd.evaluation.material import Embed, View, make_pool, see, view
 from ecgkd.evaluation.metrics import det_curve
 from ecgkd.evaluation.scores import Comparisons
@@ -32,6 +33,8 @@ class DecisionFit:
     calibration: ScoreCalibration
     cohort: NDArray[np.int8]
     """(n, embedding_size); no rows where there are too few training people."""
+    enrolment: EnrolmentFloors | None
+    """None where there are too few calibration people."""
 
 
 def split(comparisons: Comparisons, values: NDArray[np.floating] | None = None) -> Scored:
@@ -156,7 +159,7 @@ def fit_decision(
     enrol_windows: int = 6,
     probe_windows: int = 3,
 ) -> DecisionFit:
-    """Returns cohort, threshold and calibration, fitted on training people and the protocol's calibration recordings.
+    """Returns what decides, fitted on training people (the cohort) and the protocol's calibration recordings.
 
     Scores are normalised by the cohort where that lowers the calibration people's EER. Recordings of fewer windows in
     a row than `probe_windows` set the threshold with as many as they have. Raises: UsageError where the protocol has
@@ -191,7 +194,8 @@ def fit_decision(
         population=_population(rows, sets),
     )
     rho = fit_rho(rows, slope, offset, enrol_windows, probe_windows, normed)
-    return DecisionFit(threshold, ScoreCalibration(slope, offset, rho, kind), cohort)
+    enrolment = fit_enrolment(rows, sets, threshold.population)
+    return DecisionFit(threshold, ScoreCalibration(slope, offset, rho, kind), cohort, enrolment)
 
 
 def _population(rows: Sequence[View], sets: Sequence[PreparedSet]) -> str:

@@ -1,4 +1,4 @@
-"""Networks: the ResNet teacher, the DeiT students, and their export forms."""
+"""Networks: the ResNet teacher, the DeiT students, DT4ECG, and their export forms."""
 
 from ecgkd.models.build import PRESETS, build_model, count_macs, count_parameters, without_classifier
 from ecgkd.models.export_form import export_form

@@ -1,6 +1,6 @@
 """Networks rewritten for export: one window in, one embedding out, nothing that a converter stumbles over.
 
-Input (1, 1, 1000) float32, scaled as in training; output (1, 192), unit norm. No tensor has more than three axes,
+Input (1, leads, 1000) float32, scaled as in training; output (1, 192), unit norm. No tensor has more than three axes,
 batch norms are folded into the layer before them, patches are cut by a reshape, classifiers are gone, and the last
 transformer block is computed for the two tokens that are read. Same numbers as the network in evaluation mode.
 """
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ecgkd.models.deit1d import N_PREFIX, Deit1d
+from ecgkd.models.dt4ecg import Dt4Ecg, SequenceChannelAttention
 from ecgkd.models.head import NORM_EPS, EmbeddingHead
 from ecgkd.models.resnet1d import BasicBlock, ResNet1d
 
@@ -24,6 +25,8 @@ def export_form(model: nn.Module) -> nn.Module:
             form = ResNetExport(model)
         elif isinstance(model, Deit1d):
             form = DeitExport(model)
+        elif isinstance(model, Dt4Ecg):
+            form = Dt4EcgExport(model)
         else:
             raise TypeError(f"no export form for {type(model).__name__}")
     return form.cpu().float().eval().requires_grad_(False)
@@ -76,6 +79,47 @@ class ResNetExport(nn.Module):
         for block in self.blocks:
             x = block(x)
         return self.head(x.mean(2))
+
+
+class SequenceChannelAttentionExport(nn.Module):
+    """Gates over channels, then over time, on maps (1, channels, T)."""
+
+    def __init__(self, source: SequenceChannelAttention) -> None:
+        super().__init__()
+        self.squeeze = _linear(source.squeeze.weight, torch.zeros(source.squeeze.out_features))
+        self.expand = _linear(source.expand.weight, torch.zeros(source.expand.out_features))
+        self.context = _convolution(source.context, source.context.weight, source.context.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = F.relu(self.squeeze(x.mean(2))) + F.relu(self.squeeze(x.amax(2)))
+        gated = torch.sigmoid(self.expand(hidden)).unsqueeze(2) * x
+        summary = torch.cat([gated.mean(1, keepdim=True), gated.amax(1, keepdim=True)], 1)  # (1, 2, T)
+        return x + torch.sigmoid(self.context(summary)) * gated
+
+
+class Dt4EcgExport(nn.Module):
+    """The identity's half; the shared layer and the embedding's, with nothing between them, are one."""
+
+    def __init__(self, model: Dt4Ecg) -> None:
+        super().__init__()
+        self.n_leads = model.n_leads
+        self.stem = _folded_convolution(model.stem, model.stem_norm)
+        known = (BasicBlock, SequenceChannelAttention)
+        parts = [module for module in model.stages.modules() if isinstance(module, known)]
+        self.parts = nn.ModuleList(
+            BlockExport(part) if isinstance(part, BasicBlock) else SequenceChannelAttentionExport(part)
+            for part in parts
+        )
+        self.head = EmbeddingExport(model.head)
+        project, shared = self.head.linear, model.shared
+        weight, inner = project.weight.double(), project.weight.double() @ shared.bias.double()
+        self.head.linear = _linear(weight @ shared.weight.double(), project.bias.double() + inner)
+
+    def forward(self, window: Tensor) -> Tensor:
+        x = F.relu(self.stem(window))  # (1, stem, 500)
+        for part in self.parts:
+            x = part(x)
+        return self.head(torch.cat([x.mean(2), x.amax(2)], 1))
 
 
 class AttentionExport(nn.Module):
@@ -162,16 +206,22 @@ def _norm_gain_shift(norm: nn.BatchNorm1d | nn.BatchNorm2d) -> tuple[Tensor, Ten
 def _folded_convolution(source: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv1d:
     """Returns a (1, k) convolution and the batch norm after it as one one-dimensional convolution."""
     gain, shift = _norm_gain_shift(norm)
-    folded = nn.Conv1d(
+    return _convolution(source, source.weight.double() * gain[:, None, None, None], shift)
+
+
+def _convolution(source: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv1d:
+    """Returns a (1, k) convolution with these numbers as a one-dimensional one."""
+    assert bias is not None
+    layer = nn.Conv1d(
         source.in_channels,
         source.out_channels,
         source.kernel_size[1],
         source.stride[1],
         int(source.padding[1]),
     )
-    folded.weight = nn.Parameter((source.weight.double().squeeze(2) * gain[:, None, None]).float())
-    folded.bias = nn.Parameter(shift.float())
-    return folded
+    layer.weight = nn.Parameter(weight.detach().squeeze(2).float().clone())
+    layer.bias = nn.Parameter(bias.detach().float().clone())
+    return layer
 
 
 def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:

@@ -10,7 +10,7 @@ from typing import Protocol as Shape
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgkd.contract import Contract, ScoreCalibration, Tensor, Threshold, embedding_space_id
+from ecgkd.contract import Contract, EnrolmentFloors, ScoreCalibration, Tensor, Threshold, embedding_space_id
 from ecgkd.data.prepared import PreparedSet
 from ecgkd.files import write_json
 from ecgkd.models import EMBEDDING_SIZE, build_model, count_macs, count_parameters
@@ -31,6 +31,8 @@ class DecisionFit(Shape):
     def threshold(self) -> Threshold | None: ...
     @property
     def calibration(self) -> ScoreCalibration | None: ...
+    @property
+    def enrolment(self) -> EnrolmentFloors | None: ...
     @property
     def cohort(self) -> NDArray[np.int8]: ...
 
@@ -105,7 +107,13 @@ def set_decision(folder: Path, protocol: Protocol, sets: Sequence[PreparedSet], 
     model = load_network(info)
     found = decide(lambda windows: embed_windows(model, windows), protocol, sets)
     cohort = tuple(tuple(int(value) for value in row) for row in found.cohort)
-    contract = replace(info.contract, threshold=found.threshold, calibration=found.calibration, cohort=cohort)
+    contract = replace(
+        info.contract,
+        threshold=found.threshold,
+        calibration=found.calibration,
+        enrolment=found.enrolment,
+        cohort=cohort,
+    )
     write_json(folder / "contract.json", contract.to_dict())
     save_weights(folder / WEIGHTS, load_weights(folder / WEIGHTS), contract)
     return contract

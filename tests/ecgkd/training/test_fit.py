@@ -220,11 +220,13 @@ def test_bfloat16_trains_too(people, tmp_path):
 def test_what_is_decided_with_goes_into_contract_and_weights(people, tmp_path):
     from types import SimpleNamespace
 
-    from ecgkd.contract import ScoreCalibration, Threshold
+    from ecgkd.contract import EnrolmentFloors, ScoreCalibration, Threshold
 
     threshold = Threshold("cosine", 0.5, 6, 3, 0.01, 0.02, 0.05, 6, 15, "development")
     calibration = ScoreCalibration(10.0, -5.0, 0.5, "cosine")
-    found = SimpleNamespace(threshold=threshold, calibration=calibration, cohort=np.ones((2, 192), np.int8))
+    enrolment = EnrolmentFloors(0.3, 0.4, 0.9, 6, "development")
+    cohort = np.ones((2, 192), np.int8)
+    found = SimpleNamespace(threshold=threshold, calibration=calibration, enrolment=enrolment, cohort=cohort)
     recipe = small("student_ci", "optim.epochs=1")
 
     train(recipe, people.protocol, people.sets, tmp_path, decide=lambda embed, protocol, sets: found)
@@ -232,6 +234,7 @@ def test_what_is_decided_with_goes_into_contract_and_weights(people, tmp_path):
     contract = read_info(tmp_path).contract
     assert contract.threshold == threshold
     assert contract.calibration == calibration
+    assert contract.enrolment == enrolment
     assert contract.cohort == ((1,) * 192,) * 2
     with safe_open(tmp_path / "weights.safetensors", "pt") as file:
         assert Contract.from_json(file.metadata()[METADATA_KEY]) == contract
