@@ -54,9 +54,15 @@ class Line:
 
 
 def ablation_rows(loss: LossConfig) -> dict[str, LossConfig]:
-    """Returns what each row minimises. Raises: UsageError where the recipe distils nothing."""
+    """Returns what each row minimises.
+
+    A recipe without a task of its own (cross-entropy, triplets) gets cross-entropy, and stands in a row `all - task`.
+    Raises: UsageError where the recipe distils nothing.
+    """
     if not loss.distils:
         raise UsageError("the recipe has no term of distillation to leave out; choose one such as thkd_ci")
+    recipe = loss
+    loss = recipe if recipe.ce or recipe.triplet else replace(recipe, ce=1.0)
     bare = _with(loss, dict.fromkeys(DISTIL, 0.0))
     with_logits = loss if loss.kd else replace(loss, kd=KD_WEIGHT[loss.kd_kind])
     rows = {"task only": bare}
@@ -67,6 +73,8 @@ def ablation_rows(loss: LossConfig) -> dict[str, LossConfig]:
     rows["all"] = loss
     if loss.features:
         rows["all - features"] = replace(loss, features=0.0)
+    if loss != recipe:
+        rows["all - task"] = recipe
     return rows
 
 

@@ -36,6 +36,15 @@ def test_logits_have_their_row_where_the_recipe_leaves_them_out():
     assert rows["all"].kd == 0
 
 
+def test_a_recipe_without_a_task_is_compared_with_cross_entropy_and_stands_without_it():
+    loss = load_recipe("thkd_cpu").loss
+    rows = ablation_rows(loss)
+
+    assert loss.ce == loss.triplet == 0
+    assert [name for name, one in rows.items() if one.ce == 0] == ["all - task"]
+    assert rows["all - task"] == loss
+
+
 def test_a_recipe_that_distils_nothing_is_refused():
     with pytest.raises(UsageError, match="no term of distillation"):
         ablation_rows(LossConfig())
