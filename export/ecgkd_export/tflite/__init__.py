@@ -1,0 +1,1 @@
+"""TFLite flatbuffers, written and read by the schema that comes with LiteRT."""
