@@ -18,10 +18,10 @@ from ecgkd.files import atomic_folder, read_json, sha256_file, sha256_of, write_
 from ecgkd.signal.chain import MODEL_FS, WINDOW_SAMPLES, WINDOW_SECONDS
 
 if TYPE_CHECKING:
-    from ecgkd_export.convert import Artefact
+    from ecgkd_export.artefact import Artefact
 
 INPUT = Tensor("window", (1, 1, WINDOW_SAMPLES), "float32", "front end's int8 output times its input_scale")
-VERSIONED = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime")
+VERSIONED = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime", "ai-edge-litert")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def write_export(
     written = []
     with atomic_folder(out) as folder:
         for artefact, contract in artefacts:
-            for format in formats:
+            for format in (one for one in artefact.formats if one in formats):
                 content = artefact.file(format, {METADATA_KEY: contract.to_json()})
                 name = file_name(contract.model, contract.precision, format)
                 file = {
@@ -121,7 +121,9 @@ def read_export(folder: Path) -> list[Shipped]:
 
 
 def _sidecars(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.glob("*.json")) if path.suffixes[-2:-1] in ([".onnx"], [".ort"])]
+    return [
+        path for path in sorted(folder.glob("*.json")) if path.suffixes[-2:-1] in ([".onnx"], [".ort"], [".tflite"])
+    ]
 
 
 def _read(sidecar: Path) -> Shipped:

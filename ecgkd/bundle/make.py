@@ -1,6 +1,6 @@
 """From a network to artefacts with their contracts and gate results, and the same gates on files again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,14 @@ from ecgkd.data.prepared import PreparedSet
 from ecgkd.files import sha256_of
 from ecgkd.protocols.protocol import Protocol
 from ecgkd_export import metadata, parity, structure
-from ecgkd_export.convert import Artefact, convert
+from ecgkd_export.artefact import ONNX_FORMATS, Artefact
+from ecgkd_export.convert import convert
 from ecgkd_export.ort_int8 import Settings
 from ecgkd_export.parity import Run
+from ecgkd_export.run.litert import LiteRtSession
 from ecgkd_export.run.ort import OrtSession
+from ecgkd_export.tflite.read import read
+from ecgkd_export.tflite_artefacts import file_gates
 
 if TYPE_CHECKING:
     import onnx
@@ -63,6 +67,7 @@ def make(
     evidence: Evidence | None,
     *,
     int8: bool = True,
+    formats: Sequence[str] = ONNX_FORMATS,
     force: bool = False,
     released: dict[str, Any] | None = None,
     progress: Progress | None = None,
@@ -77,6 +82,7 @@ def make(
         network,
         windows_for(evidence),
         int8=int8,
+        formats=formats,
         settings=Settings(INPUT_RANGE),
         ranges={name: (low, high) for name, (low, high) in ranges.items()} if ranges else None,
         extra_gates={BIOMETRIC: evidence.gate(contract)} if evidence else None,
@@ -116,14 +122,15 @@ def recheck(shipped: Sequence[Shipped], evidence: Evidence | None, torch_run: Ru
     `torch_run` is PyTorch's own network, where it is still there.
     """
     windows = windows_for(evidence)
-    sessions = {one.path: OrtSession(one.path) for one in shipped}
     onnx_of = {one.contract.precision: one for one in shipped if one.path.suffix == ".onnx"}
-    outputs = {precision: sessions[one.path].run(windows) for precision, one in onnx_of.items()}
+    runs = {one.path: _run_of(one) for one in shipped}
+    outputs = {precision: runs[one.path](windows) for precision, one in onnx_of.items()}
+    reference = onnx_of.get("fp32")
     gates: dict[str, dict[str, Any]] = {}
     for one in shipped:
-        found: dict[str, Any] = {"contract": _contract_gate(one, sessions[one.path])}
-        precision, run = one.contract.precision, sessions[one.path].run
-        if one.path.suffix != ".onnx":
+        found: dict[str, Any] = {"contract": _contract_gate(one)}
+        precision, run = one.contract.precision, runs[one.path]
+        if one.path.suffix == ".ort":
             same = parity.compare(outputs[precision], run(windows)) if precision in outputs else None
             found["same_as_onnx"] = _same(same)
         elif precision == "fp32":
@@ -133,18 +140,47 @@ def recheck(shipped: Sequence[Shipped], evidence: Evidence | None, torch_run: Ru
                 if torch_run
                 else {"result": parity.ABSENT, "why": "the run that it was made from is not beside it"}
             )
+        elif one.path.suffix == ".tflite":
+            found |= _tflite_gates(one, reference, runs, windows, outputs, evidence)
         else:
             found["structure"] = structure.int8_gate(metadata.read_onnx(one.path))
-            found |= _int8_gates(one, onnx_of.get("fp32"), outputs, sessions, evidence)
+            found |= _int8_gates(one, reference, runs, outputs, evidence)
         gates[one.path.name] = found
     return gates
+
+
+def _run_of(one: Shipped) -> Run:
+    if one.path.suffix == ".tflite":
+        return LiteRtSession(one.path).run
+    return OrtSession(one.path).run
+
+
+def _tflite_gates(
+    one: Shipped,
+    reference: Shipped | None,
+    runs: dict[Path, Run],
+    windows: NDArray[np.float32],
+    outputs: dict[str, NDArray[np.float32]],
+    evidence: Evidence | None,
+) -> dict[str, Any]:
+    """Returns the gates of a TFLite file, which needs the float ONNX beside it."""
+    if reference is None:
+        return {"output_parity": {"result": parity.ABSENT, "why": "the float artefact is not beside it"}}
+    found: dict[str, Any] = file_gates(one.path.read_bytes(), one.contract.precision, windows, outputs["fp32"])
+    return {**found, BIOMETRIC: _biometric(one, reference, runs, evidence)}
+
+
+def _biometric(one: Shipped, reference: Shipped, runs: dict[Path, Run], evidence: Evidence | None) -> dict[str, Any]:
+    if evidence is None:
+        return {"result": parity.ABSENT, "why": NO_DATA}
+    return evidence.gate(one.contract)(runs[reference.path], runs[one.path])
 
 
 def _int8_gates(
     one: Shipped,
     reference: Shipped | None,
+    runs: dict[Path, Run],
     outputs: dict[str, NDArray[np.float32]],
-    sessions: dict[Path, OrtSession],
     evidence: Evidence | None,
 ) -> dict[str, Any]:
     """Returns output parity and biometric parity of an int8 artefact with the float one beside it."""
@@ -152,25 +188,31 @@ def _int8_gates(
         absent = {"result": parity.ABSENT, "why": "the float artefact is not beside it"}
         return {"output_parity": absent, BIOMETRIC: absent}
     same = parity.int8_gate(outputs["fp32"], outputs[one.contract.precision])
-    if evidence is None:
-        return {"output_parity": same, BIOMETRIC: {"result": parity.ABSENT, "why": NO_DATA}}
-    score = evidence.gate(one.contract)
-    return {"output_parity": same, BIOMETRIC: score(sessions[reference.path].run, sessions[one.path].run)}
+    return {"output_parity": same, BIOMETRIC: _biometric(one, reference, runs, evidence)}
 
 
-def _contract_gate(one: Shipped, session: OrtSession) -> dict[str, Any]:
+RUNTIMES = {("fp32", False): "onnx-fp32", ("int8", False): "ort-int8", ("int8", True): "int8", ("w8", True): "w8"}
+"""By precision and whether it is a TFLite file: whose embeddings the artefact gives."""
+
+
+def _contract_gate(one: Shipped) -> dict[str, Any]:
     """Returns whether the contract inside is the one beside, and the graph the one that templates are bound to."""
     problems = []
-    inside = session.metadata.get(METADATA_KEY)
+    tflite = one.path.suffix == ".tflite"
+    inside = _metadata_of(one.path).get(METADATA_KEY)
     if inside is None or Contract.from_json(inside, str(one.path)) != one.contract:
         problems.append("the contract inside the file is not the one beside it")
-    runtime = "onnx-fp32" if one.contract.precision == "fp32" else "ort-int8"
+    runtime = RUNTIMES.get((one.contract.precision, tflite), "unknown")
     expected = embedding_space_id(runtime, one.graph_sha256, sha256_of(one.contract.front_end))
     if expected != one.contract.embedding_space:
         problems.append("the embedding-space id is not that of this graph and front end")
     if one.path.suffix == ".onnx" and metadata.graph_sha256(metadata.read_onnx(one.path)) != one.graph_sha256:
         problems.append("the graph is not the one that the sidecar names")
     return {"result": parity.FAILED if problems else parity.PASSED, "problems": problems}
+
+
+def _metadata_of(path: Path) -> Mapping[str, str]:
+    return read(path.read_bytes()).metadata if path.suffix == ".tflite" else OrtSession(path).metadata
 
 
 def _same(figures: dict[str, Any] | None) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
             typer.Argument(help="Runs, export folders or artefacts; or: compare BEFORE.json AFTER.json"),
         ] = None,
         device: Annotated[
-            str, typer.Option(help="Where to measure: local, ssh:user@host[:port], adb[:serial], qemu:aarch64.")
+            str, typer.Option(help="Where to measure: local, ssh:user@host[:port], adb[:serial], qemu:aarch64[:CPU].")
         ] = "local",
         threads: Annotated[int, typer.Option(min=1, help="Threads that each model may use.")] = 1,
         rounds: Annotated[int, typer.Option(min=2, help="Turns; more of them narrow the intervals.")] = 40,
@@ -37,6 +37,9 @@ def register(app: typer.Typer) -> None:
             bool, typer.Option("--setup", help="Give the device's Python the runtimes first; kept on the device.")
         ] = False,
         ssh_config: Annotated[Path | None, typer.Option(help="For ssh, instead of your own configuration.")] = None,
+        instructions: Annotated[
+            bool, typer.Option("--instructions", help="Count instructions instead of time; emulated devices only.")
+        ] = False,
         record: Annotated[
             Path | None, typer.Option(help="Write down all that the device is asked and answers.")
         ] = None,
@@ -52,7 +55,7 @@ def register(app: typer.Typer) -> None:
         from ecgkd_bench.runner import Plan
 
         parse(device)
-        reach = Reach(ssh_config=ssh_config, setup=setup, record=record, replay=replay)
+        reach = Reach(ssh_config, setup, instructions, record, replay)
         if not models:
             _set_up(device, reach, dry_run, as_json)
             return

@@ -12,7 +12,7 @@ from ecgkd.errors import GateError, UsageError
 if TYPE_CHECKING:
     from ecgkd.bundle.make import Evidence
 
-KNOWN_FORMATS = ("onnx", "ort")
+KNOWN_FORMATS = ("onnx", "ort", "tflite")
 DataOption = Annotated[
     list[str] | None, typer.Option("--data", help="Prepared sets of the protocol; by default those of the run.")
 ]
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Argument(help="A run, or a float .onnx of ecgkd; default: the newest student.")
         ] = None,
         int8: Annotated[bool, typer.Option("--int8", help="Also write the int8 artefact.")] = False,
-        formats: Annotated[str, typer.Option(help="Comma-separated: onnx, ort.")] = "onnx",
+        formats: Annotated[str, typer.Option(help="Comma-separated: onnx, ort, tflite.")] = "onnx,ort,tflite",
         data: DataOption = None,
         protocol: ProtocolOption = None,
         out: Annotated[Path | None, typer.Option(help="Folder for the artefacts; default: the run's.")] = None,
@@ -88,11 +88,12 @@ def _export(
             source.contract,
             evidence,
             int8=int8,
+            formats=formats,
             force=force,
             released=source.released,
             progress=tell,
         )
-    gates = {file_name(c.model, c.precision, "onnx"): artefact.gates for artefact, c in made}
+    gates = {file_name(c.model, c.precision, artefact.formats[0]): artefact.gates for artefact, c in made}
     failed = [name for (_, contract), name in zip(made, gates, strict=True) if contract.gates["failed"]]
     write = force or not failed
     files = write_export(out, made, formats) if write else []
@@ -103,7 +104,7 @@ def _export(
         "gates": gates,
         "passed": not failed,
         "forced": bool(failed) and force,
-        "embedding_space": {c.precision: c.embedding_space for _, c in made},
+        "embedding_space": {artefact.runtime: c.embedding_space for artefact, c in made},
     }
     emit(document, _export_text(document), as_json)
     for name, found in gates.items():

@@ -30,7 +30,7 @@ class LoadedModel:
     embed: Embed
     """int8 windows (n, 1000) to unit-norm embeddings (n, embedding_size) float32."""
     kind: str
-    """`run` or `onnx`."""
+    """`run`, `onnx` or `tflite`."""
 
 
 def shipped_model() -> Path:
@@ -92,16 +92,29 @@ def _load_onnx(path: Path) -> LoadedModel:
     from ecgkd_export.run.ort import OrtSession
 
     session = OrtSession(path)
-    text = session.metadata.get(METADATA_KEY)
+    contract = _contract(session.metadata.get(METADATA_KEY), path)
+    return LoadedModel(path.stem, path, contract, lambda windows: session.run(_scaled(windows)), "onnx")
+
+
+def _load_tflite(path: Path) -> LoadedModel:
+    from ecgkd_export.run.litert import LiteRtSession
+    from ecgkd_export.tflite.read import read
+
+    contract = _contract(read(path.read_bytes()).metadata.get(METADATA_KEY), path)
+    session = LiteRtSession(path)
+    return LoadedModel(path.stem, path, contract, lambda windows: session.run(_scaled(windows)), "tflite")
+
+
+def _contract(text: str | None, path: Path) -> Contract:
     if text is None:
-        raise DataError(f"{path}: an ONNX file without ecgkd's contract; expected one that `ecgkd export` wrote")
+        raise DataError(f"{path}: a file without ecgkd's contract; expected one that `ecgkd export` wrote")
     contract = Contract.from_json(text, str(path))
     check_front_end(contract, path)
+    return contract
 
-    def embed(windows: NDArray[np.int8]) -> NDArray[np.float32]:
-        return session.run(windows.astype(np.float32)[:, None, :] * np.float32(INPUT_SCALE))
 
-    return LoadedModel(path.stem, path, contract, embed, "onnx")
+def _scaled(windows: NDArray[np.int8]) -> NDArray[np.float32]:
+    return windows.astype(np.float32)[:, None, :] * np.float32(INPUT_SCALE)
 
 
 def _load_run(path: Path) -> LoadedModel:
@@ -131,7 +144,11 @@ def load_model(path: str | Path) -> LoadedModel:
         return _load_onnx(float_artefact(path))
     if path.suffix == ".onnx":
         return _load_onnx(path)
-    raise UsageError(f"{path}: not a model that this ecgkd can run; expected a run folder or an .onnx artefact")
+    if path.suffix == ".tflite":
+        return _load_tflite(path)
+    raise UsageError(
+        f"{path}: not a model that this ecgkd can run; expected a run folder, an .onnx or .tflite artefact"
+    )
 
 
 def open_sets(paths: list[str]) -> "list[PreparedSet]":

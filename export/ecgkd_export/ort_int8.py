@@ -57,6 +57,11 @@ class Settings:
     input_range: tuple[float, float] | None = None
     """Exact range of the input where its values lie on a grid of 255 steps: quantising it then loses nothing."""
 
+    @property
+    def input_step(self) -> float:
+        """The input's grid; 1/16 where it is not said."""
+        return 1 / 16 if self.input_range is None else (self.input_range[1] - self.input_range[0]) / 255
+
     def describe(self, model: "onnx.ModelProto") -> dict[str, Any]:
         """Returns how `model` is quantised, as the contract states it."""
         return {

@@ -116,8 +116,9 @@ def test_without_int8_there_is_one_artefact(exported: list[Artefact], windows: W
 def test_progress_is_told_from_start_to_end(exported: list[Artefact], windows: Windows) -> None:
     told: list[tuple[int, int]] = []
     convert(exported[0].model, windows, progress=lambda done, total, what: told.append((done, total)))
-    assert told[0] == (0, 4)
-    assert told[-1] == (4, 4)
+    assert told[0][0] == 0
+    assert len({total for _, total in told}) == 1
+    assert told[-1][0] == told[-1][1]
 
 
 def test_the_ort_file_carries_the_metadata_and_the_same_numbers(
@@ -131,7 +132,7 @@ def test_the_ort_file_carries_the_metadata_and_the_same_numbers(
 
 
 def test_an_unknown_format_is_refused(exported: list[Artefact]) -> None:
-    with pytest.raises(GraphError, match="unknown format 'tflite'; this version writes onnx, ort"):
+    with pytest.raises(GraphError, match="format 'tflite': the onnx-fp32 graph is written as onnx, ort"):
         exported[0].file("tflite", {})
 
 

@@ -14,7 +14,7 @@ from ecgkd.bundle.artefacts import write_export
 from ecgkd.bundle.make import Evidence, make
 from ecgkd.cli import bench, export
 from ecgkd.contract import Contract
-from ecgkd.errors import DataError, GateError, MissingToolError, UsageError
+from ecgkd.errors import DataError, GateError, UsageError
 
 FLOAT, INT8 = "tiny_4s_250hz_fp32.onnx", "tiny_4s_250hz_int8.onnx"
 app = typer.Typer()
@@ -50,17 +50,24 @@ def given(evidence: Evidence, tmp_path_factory: pytest.TempPathFactory) -> tuple
     return ("--data", str(evidence.sets[0].path), "--protocol", str(path))
 
 
-def test_export_writes_both_artefacts_and_says_what_they_are(
+def test_export_writes_all_artefacts_and_says_what_they_are(
     source: Path, given: tuple[str, ...], tmp_path: Path
 ) -> None:
     result = ecgkd("export", source, "--int8", *given, "--out", tmp_path / "out", "--json")
     assert result.exit_code == 0, result.exception
     document = json.loads(result.stdout)
     assert document["passed"]
-    assert [Path(one["path"]).name for one in document["artefacts"]] == [FLOAT, INT8]
+    stem = FLOAT.removesuffix("_fp32.onnx")
+    written = ["fp32.onnx", "fp32.ort", "int8.onnx", "int8.ort", "int8.tflite", "w8.tflite"]
+    assert [Path(one["path"]).name for one in document["artefacts"]] == [f"{stem}_{one}" for one in written]
     assert document["gates"][INT8]["biometric"]["result"] == "undecided"
     assert "too few people" in result.stderr
-    assert len(set(document["embedding_space"].values())) == 2
+    assert len(set(document["embedding_space"].values())) == 4
+    exact = document["gates"][f"{stem}_int8.tflite"]["integer_parity"]["runtimes"]
+    assert {one["lsb"] for name, one in exact.items() if "reference" in name} == {0}
+    checked = ecgkd("check", tmp_path / "out", "--json")
+    assert checked.exit_code == 0, checked.exception
+    assert set(json.loads(checked.stdout)["gates"]) == {f"{stem}_{one}" for one in written}
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {FLOAT, INT8, f"{INT8}.json"}
 
 
@@ -104,7 +111,7 @@ def test_an_older_export_stays_where_a_gate_fails(narrow: Path, exported: Path, 
     ("words", "error", "message"),
     [
         (("nowhere",), UsageError, "no such run"),
-        (("SOURCE", "--formats", "tflite"), UsageError, "this version writes onnx, ort"),
+        (("SOURCE", "--formats", "c"), UsageError, "this version writes onnx, ort, tflite"),
         (("SOURCE", "--data", "x.npz"), UsageError, "--data and --protocol belong together"),
         (("INT8",), UsageError, "is int8 already"),
         (("FOREIGN",), DataError, "without ecgkd's contract"),
@@ -187,7 +194,6 @@ def test_bench_measures_a_folder_and_compares_records(exported: Path, tmp_path: 
     [
         (("nowhere",), UsageError, "no such run or artefact"),
         (("FOLDER",), UsageError, "neither a run, an export folder nor an artefact"),
-        (("FOLDER", "--device", "ssh:pi@pi"), MissingToolError, "this machine only"),
         (("compare", "a.json"), UsageError, "takes two records"),
         (("compare", "a.json", "b.json", "--fail-if-slower", "much"), UsageError, "a percentage such as 5%"),
     ],

@@ -1,0 +1,69 @@
+"""One graph, what is known about it, and the files that it can become."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from ecgkd_export import metadata
+from ecgkd_export.errors import GraphError
+from ecgkd_export.graph import Graph
+from ecgkd_export.graph_hash import graph_sha256
+from ecgkd_export.ort_int8 import Ranges
+from ecgkd_export.tflite.emit import emit
+
+if TYPE_CHECKING:
+    import onnx
+
+ONNX_FORMATS, TFLITE_FORMATS = ("onnx", "ort"), ("tflite",)
+FORMATS = (*ONNX_FORMATS, *TFLITE_FORMATS)
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """One graph and what is known about it; it has no file yet, since its metadata quote its gates."""
+
+    precision: str
+    """`fp32`, `int8` or `w8`."""
+    runtime: str
+    """Whose numbers these are: `onnx-fp32`, `ort-int8`, `int8` (TFLite and C alike), `w8`."""
+    model: "onnx.ModelProto | Graph"
+    gates: dict[str, dict[str, Any]]
+    """By name of the gate: `result` (`passed`, `failed`, `undecided`, `absent`) and its figures."""
+    quantisation: dict[str, Any] = field(default_factory=dict)
+    ranges: Ranges = field(default_factory=dict)
+    """Activation ranges, with which the int8 graphs can be made again without data."""
+
+    @property
+    def graph_sha256(self) -> str:
+        return graph_sha256(self.model) if isinstance(self.model, Graph) else metadata.graph_sha256(self.model)
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Formats that it can be written in."""
+        return TFLITE_FORMATS if isinstance(self.model, Graph) else ONNX_FORMATS
+
+    def file(self, format: str, metadata_of: Mapping[str, str]) -> bytes:
+        """Returns the artefact as a file of `format`, metadata inside. Raises: GraphError for another format."""
+        if format not in self.formats:
+            raise GraphError(f"format {format!r}: the {self.runtime} graph is written as {', '.join(self.formats)}")
+        if isinstance(self.model, Graph):
+            return emit(self.model, metadata=metadata_of, description=f"ecgkd {self.precision}")
+        content = metadata.to_bytes(self.model, metadata_of)
+        return content if format == "onnx" else to_ort(content)
+
+
+def to_ort(content: bytes) -> bytes:
+    """Returns an ONNX file in ONNX Runtime's own format, which its mobile builds read."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.ort"
+        options.optimized_model_filepath = str(path)
+        onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return path.read_bytes()

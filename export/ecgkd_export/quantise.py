@@ -1,0 +1,252 @@
+"""Float graph and ranges → integer graph, by the rules of TFLite's quantisation specification.
+
+Weights int8, symmetric, one scale for each output; biases int32 in steps of input × weight; activations int8 with a
+zero point. What only moves numbers keeps its input's scale. Softmax, logistic and L2 norm give the scales that their
+kernels demand.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgkd_export.errors import GraphError
+from ecgkd_export.graph import DType, Graph, Kind, Op, Quant, Tensor, check
+from ecgkd_export.rewrite.norm import stream_of
+
+INPUT_STEP = 1 / 16
+"""Of the graph's input: the front end's own grid, so that int8 loses nothing there."""
+DEMANDED: Mapping[Kind, tuple[float, int]] = {
+    Kind.SOFTMAX: (1 / 256, -128),
+    Kind.LOGISTIC: (1 / 256, -128),
+    Kind.L2_NORM: (1 / 128, 0),
+}
+"""Scale and zero point of the output, as the kernels have them."""
+KEEPS_SCALE = (Kind.RESHAPE, Kind.TRANSPOSE, Kind.SLICE, Kind.CONCAT, Kind.MAX_POOL, Kind.REDUCE_MAX)
+WEIGHTED = (Kind.CONV, Kind.FULLY_CONNECTED)
+UNKNOWN = (Kind.LAYER_NORM, Kind.QUANTISE, Kind.DEQUANTISE)
+MAX_BIAS = 2**30
+HEADROOM = 2.0
+"""Of int16 sums over what was seen: a bit of sixteen, against clipping on other windows."""
+
+Ranges = Mapping[str, tuple[float, float]]
+
+
+class Mode(StrEnum):
+    INT8 = "int8"
+    W8 = "w8"
+    """int8 weights, float activations."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is fixed about the quantisation."""
+
+    mode: Mode = Mode.INT8
+    stream: DType = DType.INT8
+    """Of the sums that L2 norms read: int8, or int16 between operators that stay int8."""
+    linear_per_channel: bool = True
+    """One weight scale for each output of a fully connected layer; else one for the layer."""
+    input_step: float = INPUT_STEP
+
+
+def quantise(graph: Graph, ranges: Ranges, options: Options | None = None) -> Graph:
+    """Returns the integer graph; `ranges` are those of this very graph's tensors.
+
+    Raises: GraphError for an operator that int8 does not have, or where a range is missing.
+    """
+    options = options or Options()
+    if options.mode == Mode.W8:
+        return _weights_only(graph, options)
+    unknown = [op for op in graph.ops if op.kind in UNKNOWN]
+    if unknown:
+        raise GraphError(f"{unknown[0].kind} {unknown[0].name}: not known in int8; rewrite the graph first")
+    lacking = [op.output for op in graph.ops if op.output not in ranges and op.kind not in DEMANDED]
+    if lacking:
+        raise GraphError(f"no activation range for {lacking[0]} and {len(lacking) - 1} more; calibrate again")
+    wide = stream_of(graph) if options.stream == DType.INT16 else frozenset()
+    largest = max((abs(end) for name in wide for end in ranges.get(name, (0.0, 0.0))), default=0.0) or 1.0
+    wide_quant = Quant(np.full(1, HEADROOM * largest / 32767, np.float32))
+    return _Writer(graph, options, _Plan(_activations(graph, ranges, options), wide, wide_quant)).write()
+
+
+def activation(low: float, high: float) -> Quant:
+    """Returns scale and zero point of an int8 tensor that shall hold [low, high]; zero is on the grid."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    if high == low:
+        return Quant(np.full(1, 1 / 128, np.float32))
+    scale = np.float32((high - low) / 255)
+    return Quant(np.full(1, scale), int(np.clip(np.rint(-128 - low / float(scale)), -128, 127)))
+
+
+def _activations(graph: Graph, ranges: Ranges, options: Options) -> dict[str, Quant]:
+    """Returns the int8 quantisation of every tensor that is not a weight; tensors that are tied share one."""
+    root = {name: name for name in graph.tensors}
+
+    def find(name: str) -> str:
+        while root[name] != name:
+            name = root[name]
+        return name
+
+    fixed = {find(graph.inputs[0]): Quant(np.full(1, options.input_step, np.float32))}
+    for op in graph.ops:
+        if op.kind in DEMANDED:
+            scale, zero_point = DEMANDED[op.kind]
+            fixed[op.output] = Quant(np.full(1, scale, np.float32), zero_point)
+    for op in graph.ops:
+        for name in op.inputs if op.kind in KEEPS_SCALE else ():
+            mine, other = find(op.output), find(name)
+            if mine == other or (mine in fixed and other in fixed and not _same(fixed[mine], fixed[other])):
+                continue
+            root[mine] = other
+            if mine in fixed:
+                fixed[other] = fixed[mine]
+    limits: dict[str, tuple[float, float]] = {}
+    for name, tensor in graph.tensors.items():
+        if tensor.data is not None:
+            low, high = float(tensor.data.min()), float(tensor.data.max())
+        else:
+            low, high = ranges.get(name, (0.0, 0.0))
+        before = limits.get(find(name), (0.0, 0.0))
+        limits[find(name)] = (min(low, before[0]), max(high, before[1]))
+    balanced = {find(op.inputs[1]) for op in graph.ops if op.kind == Kind.MATMUL}
+    for name in balanced:
+        largest = max(abs(end) for end in limits.get(name, (0.0, 0.0)))
+        limits[name] = (-largest * 128 / 127, largest)
+    return {name: fixed.get(find(name)) or activation(*limits[find(name)]) for name in graph.tensors}
+
+
+def _same(a: Quant, b: Quant) -> bool:
+    return a.zero_point == b.zero_point and np.array_equal(a.scale, b.scale)
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """Which integers every tensor becomes."""
+
+    quants: Mapping[str, Quant]
+    """int8."""
+    wide: frozenset[str]
+    """Tensors that are int16."""
+    wide_quant: Quant
+    """One for all of them: then their sums and moves are exact."""
+
+
+class _Writer:
+    """Writes the integer graph operator by operator."""
+
+    def __init__(self, graph: Graph, options: Options, plan: _Plan) -> None:
+        self.graph, self.options, self.plan = graph, options, plan
+        self.tensors: dict[str, Tensor] = {}
+        self.ops: list[Op] = []
+
+    def write(self) -> Graph:
+        for name in self.graph.inputs:
+            self._computed(name)
+        for op in self.graph.ops:
+            if op.kind in WEIGHTED:
+                self._layer(op)
+            else:
+                self._other(op)
+        return check(Graph(self.tensors, tuple(self.ops), self.graph.inputs, self.graph.outputs))
+
+    def _layer(self, op: Op) -> None:
+        source, weights, bias = op.inputs
+        x = self._as(source, DType.INT8, self.plan.quants[source])
+        per_channel = op.kind == Kind.CONV or self.options.linear_per_channel
+        step = float(self.plan.quants[source].scale[0])
+        kernel, scale = integer_weights(self.graph.constant(weights), self.graph.constant(bias), step, per_channel)
+        axis = 0 if per_channel else None
+        shift = np.rint(self.graph.constant(bias).astype(np.float64) / (step * scale.astype(np.float64)))
+        names = (
+            self._constant(weights, kernel, DType.INT8, Quant(scale, axis=axis)),
+            self._constant(
+                bias, shift.astype(np.int32), DType.INT32, Quant((step * scale).astype(np.float32), 0, axis)
+            ),
+        )
+        self._emit(op, (x, *names))
+
+    def _other(self, op: Op) -> None:
+        """Gives every input the type of the output, and its scale where the operator asks for that."""
+        inputs = []
+        for name in op.inputs:
+            if op.output in self.plan.wide:
+                inputs.append(self._as(name, DType.INT16, self.plan.wide_quant))
+            else:
+                tied = op.kind in KEEPS_SCALE
+                inputs.append(self._as(name, DType.INT8, self.plan.quants[op.output if tied else name]))
+        self._emit(op, tuple(inputs))
+
+    def _emit(self, op: Op, inputs: tuple[str, ...]) -> None:
+        self._computed(op.output)
+        self.ops.append(replace(op, inputs=inputs))
+
+    def _computed(self, name: str) -> None:
+        wide = name in self.plan.wide
+        dtype, quant = (DType.INT16, self.plan.wide_quant) if wide else (DType.INT8, self.plan.quants[name])
+        self.tensors[name] = replace(self.graph.tensors[name], dtype=dtype, quant=quant)
+
+    def _as(self, name: str, dtype: DType, quant: Quant) -> str:
+        """Returns the tensor in these steps; another one where it is kept in others."""
+        source = self.graph.tensors[name]
+        kept = self.tensors.get(name)
+        if kept is not None and kept.dtype == dtype and kept.quant is not None and _same(kept.quant, quant):
+            return name
+        if source.data is not None:
+            limits, step = np.iinfo(np.dtype(dtype)), float(quant.scale[0])
+            steps = np.rint(source.data.astype(np.float64) / step) + quant.zero_point
+            return self._constant(name, np.clip(steps, limits.min, limits.max).astype(np.dtype(dtype)), dtype, quant)
+        for op in self.ops:
+            found = self.tensors[op.output]
+            if op.kind == Kind.QUANTISE and op.inputs == (name,) and found.dtype == dtype and found.quant is not None:
+                if _same(found.quant, quant):
+                    return op.output
+        fresh = self._free(f"{name}:{dtype.value}")
+        self.tensors[fresh] = Tensor(fresh, source.shape, dtype, quant)
+        self.ops.append(Op(Kind.QUANTISE, fresh, (name,), fresh))
+        return fresh
+
+    def _constant(self, name: str, data: NDArray[np.generic], dtype: DType, quant: Quant) -> str:
+        name = self._free(name)
+        self.tensors[name] = Tensor(name, data.shape, dtype, quant, data)
+        return name
+
+    def _free(self, name: str) -> str:
+        unused, number = name, 1
+        while unused in self.tensors:
+            number += 1
+            unused = f"{name}:{number}"
+        return unused
+
+
+def integer_weights(
+    weights: NDArray[np.float32], bias: NDArray[np.float32], step: float, per_channel: bool
+) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Returns int8 weights, outputs first, and their scales: no bias, in steps of `step` × scale, leaves int32."""
+    rows = np.abs(weights.reshape(len(weights), -1).astype(np.float64)).max(1)
+    scale = np.maximum(rows / 127, np.abs(bias.astype(np.float64)) / (step * MAX_BIAS))
+    scale = np.where(scale > 0, scale, 1 / 127)
+    if not per_channel:
+        scale = scale.max(keepdims=True)
+    scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
+    spread = scale.astype(np.float64).reshape(-1, *[1] * (weights.ndim - 1))
+    return np.clip(np.rint(weights / spread), -127, 127).astype(np.int8), scale
+
+
+def _weights_only(graph: Graph, options: Options) -> Graph:
+    """Returns the graph with int8 weights and float everything else."""
+    tensors = dict(graph.tensors)
+    ops = []
+    for op in graph.ops:
+        if op.kind not in WEIGHTED:
+            ops.append(op)
+            continue
+        name = op.inputs[1]
+        per_channel = op.kind == Kind.CONV or options.linear_per_channel
+        data = graph.constant(name)
+        kernel, scale = integer_weights(data, np.zeros(len(data), np.float32), 1.0, per_channel)
+        tensors[name] = Tensor(name, data.shape, DType.INT8, Quant(scale, axis=0 if per_channel else None), kernel)
+        ops.append(op)
+    return check(replace(graph, tensors=tensors, ops=tuple(ops)))

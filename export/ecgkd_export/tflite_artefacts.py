@@ -1,0 +1,149 @@
+"""Float ONNX → TFLite: one rewritten graph, quantised whole (int8) or in its weights alone (w8), behind its gates."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgkd_export import parity, tflite_structure
+from ecgkd_export.artefact import Artefact
+from ecgkd_export.errors import ArtefactError, MissingPackageError
+from ecgkd_export.graph import Graph
+from ecgkd_export.lower import lower
+from ecgkd_export.ort_int8 import Ranges
+from ecgkd_export.quantise import Mode, Options, quantise
+from ecgkd_export.ranges import collect, estimate
+from ecgkd_export.rewrite.norm import fold_layer_norms
+from ecgkd_export.rewrite.tidy import tidy
+from ecgkd_export.run.interpreter import InterpreterSession, Kernels
+from ecgkd_export.run.litert import LiteRtSession
+from ecgkd_export.run.tflite_runtime import TfliteRuntimeSession
+from ecgkd_export.simulate import Arithmetic, simulate
+
+if TYPE_CHECKING:
+    import onnx
+
+Windows = NDArray[np.float32]
+PREFIX = "graph:"
+"""Of this graph's ranges beside those of the ONNX graph."""
+COMPARED = 64
+"""Windows that every runtime is held against the integer simulation on."""
+OUTPUT_STEPS = 128
+"""Of the int8 embedding, in one."""
+LSB_BOUND = 8
+"""Largest step of the int8 output by which optimised kernels may differ from the reference arithmetic."""
+
+
+def prepared(model: "onnx.ModelProto") -> Graph:
+    """Returns the float graph in the form that is quantised. Raises: GraphError naming what TFLite has not."""
+    return tidy(fold_layer_norms(tidy(lower(model))))
+
+
+def ranges_of(graph: Graph, windows: Windows) -> Ranges:
+    """Returns the range over `windows` (n, …) of every tensor of the prepared graph."""
+    return {PREFIX + name: limits for name, limits in estimate(collect(graph, windows)).items()}
+
+
+def int8_artefact(graph: Graph, windows: Windows, reference: Windows, ranges: Ranges, input_step: float) -> Artefact:
+    """Returns the fully-int8 artefact; `reference` (n, size) is the float graph's output for `windows`."""
+    own = {name.removeprefix(PREFIX): limits for name, limits in ranges.items() if name.startswith(PREFIX)}
+    quantised = quantise(graph, own, Options(input_step=input_step))
+    content = Artefact("int8", "int8", quantised, {}).file("tflite", {})
+    gates = {
+        "structure": tflite_structure.int8_gate(content),
+        "output_parity": parity.int8_gate(reference, LiteRtSession(content).run(windows)),
+        "integer_parity": integer_gate(quantised, content, windows[:COMPARED]),
+    }
+    return Artefact("int8", "int8", quantised, gates, {"format": "TFLite int8", "ranges": "min-max"}, dict(ranges))
+
+
+def w8_artefact(graph: Graph, windows: Windows, reference: Windows) -> Artefact:
+    """Returns the artefact with int8 weights and float activations, `reference` as for `int8_artefact`.
+
+    Fully connected layers have one scale each: tflite-runtime 2.14 ignores all but the first of several.
+    """
+    quantised = quantise(graph, {}, Options(mode=Mode.W8, linear_per_channel=False))
+    content = Artefact("w8", "w8", quantised, {}).file("tflite", {})
+    gates = {
+        "structure": tflite_structure.w8_gate(content),
+        "output_parity": parity.int8_gate(reference, LiteRtSession(content).run(windows)),
+        "old_runtime": _old_runtime(content, windows[:COMPARED], reference[:COMPARED]),
+    }
+    return Artefact("w8", "w8", quantised, gates, {"format": "TFLite dynamic range", "weights": "int8"})
+
+
+def integer_gate(graph: Graph, content: bytes, windows: Windows) -> dict[str, Any]:
+    """Returns whether the runtimes give the simulation's integers: references bit for bit, fast kernels nearly.
+
+    A runtime that is not installed is `absent` in its line. LiteRT's reference rounds fully connected layers in double
+    precision, tflite-runtime's in integers; each is held against the simulation of its own arithmetic.
+    """
+    step = float(graph.tensors[graph.inputs[0]].quant.scale[0])  # type: ignore[union-attr]
+    integers = np.clip(np.rint(windows / step), -128, 127).astype(np.int8)
+    expected = {arithmetic: simulate(graph, integers, arithmetic=arithmetic)["embedding"] for arithmetic in Arithmetic}
+    found: dict[str, Any] = {}
+    for name, (runtime, kernels, arithmetic, bound) in RUNTIMES.items():
+        try:
+            given = runtime(content, kernels=kernels).run_integers(integers)
+        except MissingPackageError as error:
+            found[name] = {"result": parity.ABSENT, "why": str(error)}
+            continue
+        except ArtefactError as error:
+            found[name] = {"result": parity.FAILED, "why": str(error)}
+            continue
+        most = int(np.abs(given.astype(int) - expected[arithmetic].reshape(given.shape).astype(int)).max())
+        result = parity.PASSED if most <= bound else parity.FAILED
+        found[name] = {"result": result, "lsb": most, "lsb_bound": bound}
+    failed = [name for name, one in found.items() if one["result"] == parity.FAILED]
+    return {"result": parity.FAILED if failed else parity.PASSED, "windows": len(windows), "runtimes": found}
+
+
+RUNTIMES: Mapping[str, tuple[Callable[..., InterpreterSession], str, Arithmetic, int]] = {
+    "LiteRT, reference": (LiteRtSession, Kernels.REFERENCE, Arithmetic.LITERT, 0),
+    "LiteRT, XNNPACK": (LiteRtSession, Kernels.XNNPACK, Arithmetic.LITERT, LSB_BOUND),
+    "tflite-runtime, reference": (TfliteRuntimeSession, Kernels.REFERENCE, Arithmetic.FIXED, 0),
+    "tflite-runtime, XNNPACK": (TfliteRuntimeSession, Kernels.XNNPACK, Arithmetic.FIXED, LSB_BOUND),
+}
+
+
+def file_gates(content: bytes, precision: str, windows: Windows, reference: Windows) -> dict[str, dict[str, Any]]:
+    """Returns the gates that a TFLite file alone allows; `reference` is the float graph's output for `windows`.
+
+    Without its graph there is no simulation: runtimes are held against LiteRT's reference kernels.
+    """
+    if precision == "w8":
+        gates = {"structure": tflite_structure.w8_gate(content)}
+        gates["old_runtime"] = _old_runtime(content, windows[:COMPARED], reference[:COMPARED])
+    else:
+        gates = {"structure": tflite_structure.int8_gate(content)}
+        gates["runtimes"] = _runtimes(content, windows[:COMPARED])
+    return {**gates, "output_parity": parity.int8_gate(reference, LiteRtSession(content).run(windows))}
+
+
+def _runtimes(content: bytes, windows: Windows) -> dict[str, Any]:
+    expected = LiteRtSession(content, kernels=Kernels.REFERENCE).run(windows)
+    found: dict[str, Any] = {}
+    for name, (runtime, kernels, _, _) in RUNTIMES.items():
+        try:
+            given = runtime(content, kernels=kernels).run(windows)
+        except MissingPackageError as error:
+            found[name] = {"result": parity.ABSENT, "why": str(error)}
+            continue
+        except ArtefactError as error:
+            found[name] = {"result": parity.FAILED, "why": str(error)}
+            continue
+        most = round(float(np.abs(given - expected).max()) * OUTPUT_STEPS)
+        found[name] = {"result": parity.PASSED if most <= LSB_BOUND else parity.FAILED, "lsb": most}
+    failed = [name for name, one in found.items() if one["result"] == parity.FAILED]
+    return {"result": parity.FAILED if failed else parity.PASSED, "lsb_bound": LSB_BOUND, "runtimes": found}
+
+
+def _old_runtime(content: bytes, windows: Windows, reference: Windows) -> dict[str, Any]:
+    try:
+        given = TfliteRuntimeSession(content).run(windows)
+    except MissingPackageError as error:
+        return {"result": parity.ABSENT, "why": str(error)}
+    except ArtefactError as error:
+        return {"result": parity.FAILED, "why": str(error)}
+    return parity.int8_gate(reference, given)
