@@ -28,7 +28,9 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Argument(help="A run, or a float .onnx of ecgkd; default: the newest student.")
         ] = None,
         int8: Annotated[bool, typer.Option("--int8", help="Also write the int8 artefact.")] = False,
-        formats: Annotated[str, typer.Option(help="Comma-separated: onnx, ort, tflite.")] = "onnx,ort,tflite",
+        formats: Annotated[
+            str | None, typer.Option(help="Comma-separated: onnx, ort, tflite; default: all that is installed.")
+        ] = None,
         data: DataOption = None,
         protocol: ProtocolOption = None,
         out: Annotated[Path | None, typer.Option(help="Folder for the artefacts; default: the run's.")] = None,
@@ -41,7 +43,7 @@ def register(app: typer.Typer) -> None:
         """Write artefacts that run without ecgkd; each passes its gates, or nothing is written."""
         from ecgkd.bundle.artefacts import check_free
 
-        wanted = _formats(formats)
+        wanted = _formats(formats) if formats is not None else _installed(int8)
         source = load_source(run)
         target = out or source.out
         check_free(target)
@@ -113,6 +115,16 @@ def _export(
                 say(f"ecgkd: warning: {name}: {gate} gate undecided: {result['why']}")
     if failed and not force:
         raise GateError("; ".join(_refusal(name, gates[name]) for name in failed) + "; nothing was written")
+
+
+def _installed(int8: bool) -> list[str]:
+    """Returns the formats whose packages are installed; says what is left out."""
+    from importlib.util import find_spec
+
+    if not int8 or (find_spec("ai_edge_litert") and find_spec("flatbuffers")):
+        return list(KNOWN_FORMATS)
+    say("ecgkd: note: no TFLite files, since LiteRT is not installed; type: pip install 'ecgkd[tflite]'")
+    return [one for one in KNOWN_FORMATS if one != "tflite"]
 
 
 def _formats(text: str) -> list[str]:

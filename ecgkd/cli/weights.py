@@ -89,8 +89,8 @@ def make_weights(app: typer.Typer, sets: list[str], work: Path, out: Path, comma
     released = [student, teacher] if chosen == student else [teacher]
     say(f"released: {', '.join(released)}")
     networks = [Network(Path(run), work / "artefacts" / Path(run).parent.name) for run in released]
-    for one in networks:
-        to = ("--out", str(one.artefacts))
+    for number, one in enumerate(networks):
+        to = ("--formats", "onnx" if number else "onnx,tflite", "--out", str(one.artefacts))
         walk.run("Artefacts behind gates", "export", str(one.run), "--int8", *given, *to)
     locked = work / "locked"
     if not (locked / "results.json").is_file():
