@@ -8,7 +8,7 @@ TORCH_INDEX ?=
 EXTRAS ?= all
 STAMP := $(VENV)/.ready
 
-.PHONY: demo test test-slow lint weights clean
+.PHONY: demo test test-slow test-arm arm-tools lint clean
 
 demo: $(STAMP)
 	$(BIN)/ecgkd demo
@@ -17,7 +17,18 @@ test: lint
 	$(BIN)/pytest -q
 
 test-slow: $(STAMP)
-	$(BIN)/pytest -q -m "slow"
+	$(BIN)/pytest -q -m "slow and not arm"
+
+# On an emulated ARM machine that is laid and booted; needs the packages of `make arm-tools`.
+test-arm: $(STAMP)
+	$(BIN)/pytest -q -m "arm"
+
+ARM_PACKAGES := qemu-system-arm mmdebstrap debian-archive-keyring adb openssh-client openssh-server cpio util-linux
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+arm-tools:
+	$(SUDO) apt-get update
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $(ARM_PACKAGES)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

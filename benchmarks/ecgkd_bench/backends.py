@@ -8,8 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
 from ecgkd_bench.errors import DeviceError, MismatchError
 
 BACKENDS = {"onnxruntime": (".onnx", ".ort"), "torch": (".pt2",)}
@@ -94,6 +92,8 @@ def _onnxruntime_options(threads: int) -> Any:
 
 
 def _feed(session: Any) -> dict[str, Any]:
+    import numpy as np
+
     noise = np.random.default_rng(0)
     return {
         one.name: noise.standard_normal([axis if isinstance(axis, int) else 1 for axis in one.shape]).astype(np.float32)
@@ -102,6 +102,7 @@ def _feed(session: Any) -> dict[str, Any]:
 
 
 def _load_torch(path: str, threads: int) -> Loaded:
+    import numpy as np
     import torch
 
     torch.set_num_threads(threads)

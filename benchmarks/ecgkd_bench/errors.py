@@ -3,7 +3,8 @@
 BenchError         70  base; raised itself only for what should not happen
 ├── MismatchError   2  records that cannot be compared, a model that no backend runs
 ├── DeviceError     3  a device or backend is not there, or a run on it died
-└── RecordError     5  a benchmark record cannot be read
+├── RecordError     5  a benchmark record cannot be read
+└── TransferError   5  a file cannot be brought to or from a device
 """
 
 
@@ -27,5 +28,11 @@ class DeviceError(BenchError):
 
 class RecordError(BenchError):
     """A benchmark record cannot be read or is not one."""
+
+    exit_code = 5
+
+
+class TransferError(BenchError):
+    """A file cannot be brought to or from a device, or the device has no room for what a run writes."""
 
     exit_code = 5

@@ -44,6 +44,8 @@ class State:
     governor: str | None
     frequency_mhz: float | None
     temperature_c: float | None
+    held_back: tuple[str, ...] | None = None
+    """What slows it down now, such as `under-voltage`; empty where it says that nothing does."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,11 @@ class Device:
     os: str
     abi: str
     reached: str
-    """`local`, later `ssh:…`, `adb:…`, `qemu:…`."""
+    """As `--device` names it: `local`, `ssh:…`, `adb:…`, `qemu:…`."""
     before: State
     after: State
+    during: tuple[State, ...] = ()
+    """Every tenth round."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ class Record:
     load_seconds: float
     memory: Memory
     operators: dict[str, float] | None
-    """ms per inference by kind of operator; None where the runtime does not offer it."""
+    """Per inference by kind of operator, in the latency's unit; None where the runtime does not offer it."""
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -199,10 +203,15 @@ class Session:
 def build(kind: type[T], value: Any) -> T:
     """Returns `value`, as it comes out of JSON, as a `kind`: one of the dataclasses here, or what their fields hold.
 
-    Raises: KeyError for a missing field, TypeError or ValueError for one of another type.
+    Raises: KeyError for a missing field that has no default, TypeError or ValueError for one of another type.
     """
     hints = typing.get_type_hints(kind)
-    fields = {field.name: _field(hints[field.name], value[field.name]) for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    known = [
+        field
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+        if field.name in value or field.default is dataclasses.MISSING
+    ]
+    fields = {field.name: _field(hints[field.name], value[field.name]) for field in known}
     return kind(**fields)
 
 

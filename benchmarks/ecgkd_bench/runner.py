@@ -91,18 +91,21 @@ def measure(subjects: Sequence[Subject], transport: Transport, plan: Plan, progr
     job = {"action": "latency", "models": jobs, "rounds": plan.rounds, "block_ms": plan.block_ms, "seed": plan.seed}
     measured = ask(transport, job, LOAD_SECONDS + 10 * len(subjects) * (1 + plan.rounds))
     where = _device(device, measured, transport.reached)
+    clock = Clock(device.get("clock", Clock.WALL))
+    # Such a clock advances 1 ns with every instruction.
+    unit, scale = ("instructions", 1e6) if clock is Clock.INSTRUCTIONS else ("ms", 1)
     records = tuple(
         Record(
             model=subject.model(),
             device=where,
-            clock=Clock.WALL,
+            clock=clock,
             backend=Backend(backends[i], result["backend"], result["version"]),
             threads=Threads(plan.threads, result["threads"], measured["cores_allowed"]),
             warm_up=build(WarmUp, result["warm_up"]),
-            latency=stats.summarise(result["raw_ms"], plan.rounds, seed=plan.seed),
+            latency=stats.summarise([scale * ms for ms in result["raw_ms"]], plan.rounds, unit, plan.seed),
             load_seconds=alone[i]["load_seconds"],
             memory=_memory(subject.path.stat().st_size, alone[i]["peak_rss_bytes"], empty[backends[i]]),
-            operators=alone[i]["operators"],
+            operators=_scaled(alone[i]["operators"], scale),
         )
         for i, (subject, result) in enumerate(zip(subjects, measured["models"], strict=True))
     )
@@ -126,8 +129,12 @@ def _alone(transport: Transport, backend: str, path: str | None, plan: Plan) -> 
     return {**answer, **(ask(transport, job, LOAD_SECONDS) if profiled else {"operators": None})}
 
 
+def _scaled(operators: dict[str, float] | None, scale: float) -> dict[str, float] | None:
+    return None if operators is None else {kind: scale * value for kind, value in operators.items()}
+
+
 def _device(described: dict[str, Any], measured: dict[str, Any], reached: str) -> Device:
-    states = {name: build(State, measured[name]) for name in ("before", "after")}
+    before, after, *during = (build(State, one) for one in (measured["before"], measured["after"], *measured["during"]))
     return Device(
         name=described["soc"],
         soc=described["soc"],
@@ -137,8 +144,9 @@ def _device(described: dict[str, Any], measured: dict[str, Any], reached: str) -
         os=described["os"],
         abi=described["abi"],
         reached=reached,
-        before=states["before"],
-        after=states["after"],
+        before=before,
+        after=after,
+        during=tuple(during),
     )
 
 

@@ -60,11 +60,21 @@ def _change(before: float | None, after: float | None) -> str:
 
 
 def _warnings(session: Session) -> list[str]:
-    return [
+    return [*_held_back(session.records[0])] + [
         f"{record.model.name}: not stable after {record.warm_up.seconds:.0f} s of warm-up; is something else running?"
         for record in session.records
         if not record.warm_up.stable
     ]
+
+
+def _held_back(record: Record) -> list[str]:
+    """Returns the line for a device that was slowed down by heat or power while it measured."""
+    device = record.device
+    looks = (device.before, *device.during, device.after)
+    reasons = sorted({reason for one in looks for reason in one.held_back or ()})
+    return [f"the device was held back ({', '.join(reasons)}); let it cool or power it better, and repeat"] * bool(
+        reasons
+    )
 
 
 def _kilobytes(size: int | None) -> str:

@@ -21,6 +21,8 @@ from ecgkd_bench.transport.base import SENTINEL
 STABLE = 0.02
 WARM_UP_SECONDS = 5.0
 MAX_BLOCK = 50
+STATE_ROUNDS = 10
+"""Rounds between two looks at governor, frequency and temperature."""
 
 
 def memory(job: dict[str, Any]) -> dict[str, Any]:
@@ -46,9 +48,12 @@ def latency(job: dict[str, Any]) -> dict[str, Any]:
     order = list(range(len(models)))
     shuffle = random.Random(job["seed"]).shuffle
     raw: list[list[float]] = [[] for _ in models]
+    during = []
     gc.collect()
     gc.disable()
-    for _ in range(job["rounds"]):
+    for turn in range(job["rounds"]):
+        if turn % STATE_ROUNDS == STATE_ROUNDS - 1:
+            during.append(dataclasses.asdict(machine.state()))
         shuffle(order)
         for position in order:
             models[position].run()  # brings it back into the caches; not kept
@@ -57,6 +62,7 @@ def latency(job: dict[str, Any]) -> dict[str, Any]:
     return {
         "before": dataclasses.asdict(before),
         "after": dataclasses.asdict(machine.state()),
+        "during": during,
         "cores_allowed": machine.cores_allowed(),
         "models": [
             {

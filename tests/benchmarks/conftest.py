@@ -55,7 +55,13 @@ class FakeTransport:
             }
             for one in job["models"]
         ]
-        return {"before": state, "after": state, "cores_allowed": 4, "models": models}
+        return {"before": state, "after": state, "during": [state], "cores_allowed": 4, "models": models}
+
+
+@pytest.fixture
+def fake() -> type[FakeTransport]:
+    """Makes a fake device; takes ms by file name."""
+    return FakeTransport
 
 
 @pytest.fixture

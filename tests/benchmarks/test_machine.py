@@ -54,3 +54,38 @@ def test_an_arm_board_is_named_by_its_device_tree(tmp_path: Path) -> None:
 def test_garbage_in_a_sensor_is_an_absent_value(tmp_path: Path) -> None:
     _write(tmp_path, sys__class__thermal__thermal_zone0__temp="N/A")
     assert machine.state(tmp_path).temperature_c is None
+
+
+def _printed(answers: dict[str, str]) -> machine.Tool:
+    return lambda *command: answers.get(" ".join(command))
+
+
+def test_a_pi_that_lacks_power_says_so(tmp_path: Path) -> None:
+    answers = {"vcgencmd get_throttled": "throttled=0x50005", "vcgencmd measure_clock arm": "frequency(48)=600117184"}
+    state = machine.state(tmp_path, _printed(answers))
+    assert state.held_back == ("under-voltage", "throttled")
+    assert round(state.frequency_mhz or 0) == 600
+
+
+def test_a_phone_is_named_by_its_maker_and_its_android(tmp_path: Path) -> None:
+    properties = (
+        "[ro.product.manufacturer]: [Google]\n[ro.product.model]: [Pixel 4]\n[ro.build.version.release]: [13]\n"
+    )
+    described = machine.describe(tmp_path, _printed({"getprop": properties}))
+    assert described["soc"] == "Google Pixel 4"
+    assert str(described["os"]).startswith("Android 13, ")
+    assert described["clock"] == "wall"
+
+
+def test_an_emulated_board_is_known_as_one_and_by_what_it_models(tmp_path: Path) -> None:
+    _write(
+        tmp_path,
+        **{
+            "proc__cpuinfo": "Features\t: fp asimd\nCPU implementer\t: 0x41\nCPU part\t: 0xd03\n",
+            "proc__device-tree__model": "linux,dummy-virt\0",
+        },
+    )
+    described = machine.describe(tmp_path)
+    assert (described["soc"], described["clock"]) == ("QEMU Cortex-A53", "emulated")
+    _write(tmp_path, proc__cmdline=f"quiet {machine.COUNTING}\n")
+    assert machine.describe(tmp_path)["clock"] == "instructions"

@@ -15,6 +15,7 @@ from ecgkd.bundle.make import Evidence, make
 from ecgkd.cli import bench, export
 from ecgkd.contract import Contract
 from ecgkd.errors import DataError, GateError, UsageError
+from ecgkd_bench.errors import MismatchError
 
 FLOAT, INT8 = "tiny_4s_250hz_fp32.onnx", "tiny_4s_250hz_int8.onnx"
 app = typer.Typer()
@@ -194,6 +195,7 @@ def test_bench_measures_a_folder_and_compares_records(exported: Path, tmp_path: 
     [
         (("nowhere",), UsageError, "no such run or artefact"),
         (("FOLDER",), UsageError, "neither a run, an export folder nor an artefact"),
+        (("nowhere", "--device", "vax"), MismatchError, "no such kind of device"),
         (("compare", "a.json"), UsageError, "takes two records"),
         (("compare", "a.json", "b.json", "--fail-if-slower", "much"), UsageError, "a percentage such as 5%"),
     ],
