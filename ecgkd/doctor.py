@@ -22,6 +22,8 @@ TOOLS = {
     "ssh": ("Raspberry Pi over SSH", "apt install openssh-client"),
     "adb": ("Android devices", "apt install adb"),
     "qemu-aarch64-static": ("emulated aarch64 programs", "apt install qemu-user-static"),
+    "qemu-system-aarch64": ("emulated ARM device", "make arm-tools, or apt install qemu-system-arm"),
+    "mmdebstrap": ("lays the emulated ARM device", "make arm-tools, or apt install mmdebstrap"),
     "qemu-system-arm": ("emulated Cortex-M boards", "apt install qemu-system-arm"),
     "arm-none-eabi-gcc": ("firmware for Cortex-M", "apt install gcc-arm-none-eabi"),
     "cc": ("C on this machine", "apt install gcc"),

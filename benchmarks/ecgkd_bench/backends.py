@@ -4,14 +4,18 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from ecgkd_bench.errors import DeviceError, MismatchError
 
-BACKENDS = {"onnxruntime": (".onnx", ".ort"), "torch": (".pt2",)}
+BACKENDS = {"onnxruntime": (".onnx", ".ort"), "litert": (".tflite",), "torch": (".pt2",)}
 """File endings by backend."""
+MODULES = {"litert": ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")}
+"""What is imported for a backend, the first that is installed; else the backend's own name."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +37,24 @@ def backend_for(path: Path) -> str:
     raise MismatchError(f"{path}: no backend runs {path.suffix or 'this'} files; known: {known}")
 
 
-def import_backend(backend: str) -> None:
-    """Imports the runtime and nothing else. Raises: DeviceError where it is not installed."""
-    try:
-        __import__(backend)
-    except ModuleNotFoundError as error:
-        raise DeviceError(f"{error.name} is not installed on the device; it is needed to run these models") from error
+def import_backend(backend: str) -> Any:
+    """Returns the runtime's module, imported, and nothing else. Raises: DeviceError where it is not installed."""
+    names = MODULES.get(backend, (backend,))
+    for name in names:
+        try:
+            return import_module(name)
+        except ModuleNotFoundError:
+            continue
+    wanted = " or ".join(name.partition(".")[0] for name in names)
+    raise DeviceError(f"{wanted} is not installed on the device; it is needed to run these models")
 
 
 def load(backend: str, path: str, threads: int) -> Loaded:
     """Returns the model at `path`, loaded. Raises: DeviceError where the runtime is absent or refuses the file."""
     import_backend(backend)
+    loaders = {"torch": _load_torch, "litert": _load_litert, "onnxruntime": _load_onnxruntime}
     try:
-        return _load_torch(path, threads) if backend == "torch" else _load_onnxruntime(path, threads)
+        return loaders[backend](path, threads)
     except Exception as error:
         raise DeviceError(f"{Path(path).name}: {backend} refuses it ({str(error).splitlines()[0]})") from error
 
@@ -99,6 +108,30 @@ def _feed(session: Any) -> dict[str, Any]:
         one.name: noise.standard_normal([axis if isinstance(axis, int) else 1 for axis in one.shape]).astype(np.float32)
         for one in session.get_inputs()
     }
+
+
+def _load_litert(path: str, threads: int) -> Loaded:
+    """Loads a TFLite file with its default kernels (XNNPACK), float or integer at both ends."""
+    import numpy as np
+
+    runtime = import_backend("litert")
+    interpreter = runtime.Interpreter(model_path=path, num_threads=threads)
+    interpreter.allocate_tensors()
+    (given,) = interpreter.get_input_details()
+    noise = np.random.default_rng(0).standard_normal(given["shape"])
+    if given["dtype"] == np.float32:
+        window = noise.astype(np.float32)
+    else:
+        window = np.clip(np.rint(32 * noise), -128, 127).astype(given["dtype"])
+    place, output = given["index"], interpreter.get_output_details()[0]["index"]
+
+    def run() -> Any:
+        interpreter.set_tensor(place, window)
+        interpreter.invoke()
+        return interpreter.get_tensor(output)
+
+    package = runtime.__name__.partition(".")[0].replace("_", "-")
+    return Loaded(run, f"{package} XNNPACK", version(package), threads)
 
 
 def _load_torch(path: str, threads: int) -> Loaded:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ecgkd_bench.devices import Reach
     from ecgkd_bench.runner import Plan, Subject
 
-ARTEFACTS = (".onnx", ".ort", ".pt2")
+ARTEFACTS = (".onnx", ".ort", ".tflite", ".pt2")
 
 
 def register(app: typer.Typer) -> None:
@@ -97,13 +97,12 @@ def _measure(
 
 def _subjects(models: list[str], folder: Path, dry_run: bool) -> "list[Subject]":
     """Returns what to measure; PyTorch programs of runs are written into `folder`."""
+    from ecgkd.cli.load import model_path
     from ecgkd_bench.runner import Subject
 
     subjects: list[Subject] = []
     for model in models:
-        path = Path(model)
-        if not path.exists():
-            raise UsageError(f"{model}: no such run or artefact")
+        path = model_path(model)
         if path.is_file() and path.suffix in ARTEFACTS:
             subjects.append(_artefact(path))
         elif (path / "weights.safetensors").is_file():

@@ -77,7 +77,7 @@ def run_demo(app: typer.Typer, out: Path, people: int) -> dict[str, Any]:
     export = walk.run(
         "int8 for the watch, behind gates", "export", runs["student"], "--int8", *given, "--out", str(out / "export")
     )
-    artefacts = sorted(str(path) for path in (out / "export").glob("*.onnx"))
+    artefacts = sorted(str(path) for path in (out / "export").iterdir() if path.suffix in (".onnx", ".tflite"))
     bench = walk.run("Latency and memory here", "bench", runs["student"], *artefacts, "--out", str(out / "bench.json"))
     int8 = next(path for path in artefacts if path.endswith("int8.onnx"))
     decisions = _say_who(walk, out, data, int8)
