@@ -28,5 +28,5 @@ def test_a_tflite_file_runs_float_and_int8(dtype: DType, tmp_path: Path) -> None
 
 def test_a_broken_tflite_file_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.tflite").write_bytes(b"not a model")
-    with pytest.raises(DeviceError, match="a.tflite: litert refuses it"):
+    with pytest.raises(DeviceError, match=r"a\.tflite: litert refuses it"):
         load("litert", str(tmp_path / "a.tflite"), 1)
