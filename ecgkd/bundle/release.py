@@ -64,7 +64,7 @@ NETWORK = """## {model}
 
 {decision}
 
-Weights SHA-256 `{weights}`. Files: {files}."""
+In the tables: `{run}`. Weights SHA-256 `{weights}`. Files: {files}."""
 
 PACKAGE = '''"""The networks that the package brings; see MODEL_CARD.md."""
 
@@ -162,6 +162,7 @@ def _section(network: Network, contract: Contract, folder: Path) -> str:
         parameters=f"{metrics['parameters']:,}",
         macs=f"{metrics['macs'] / 1e6:.0f}",
         decision=_decision(contract),
+        run="/".join(network.run.parts[-2:]),
         weights=contract.weights_sha256,
         files=", ".join(sorted(path.name for path in (folder / contract.model).iterdir())),
     )

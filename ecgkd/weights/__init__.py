@@ -1,3 +1,3 @@
 """The networks that the package brings; see MODEL_CARD.md."""
 
-DEFAULT = "resnet34_base24"
+DEFAULT = "deit_micro"
