@@ -28,6 +28,12 @@ KEEPS_SCALE = (Kind.RESHAPE, Kind.TRANSPOSE, Kind.SLICE, Kind.CONCAT, Kind.MAX_P
 WEIGHTED = (Kind.CONV, Kind.FULLY_CONNECTED)
 UNKNOWN = (Kind.LAYER_NORM, Kind.QUANTISE, Kind.DEQUANTISE)
 MAX_BIAS = 2**30
+CARRY_REACH = 0.51
+"""Steps of a sum that a carry can hold: a half, and what kernels add to it by rounding."""
+SAME_STEPS = 1.3
+"""Largest ratio of the ranges of sums that share their steps."""
+MAX_RATIO = 200
+"""Largest scale of a sum's input over its output's; XNNPACK's kernels end at 256."""
 HEADROOM = 2.0
 """Of int16 sums over what was seen: a bit of sixteen, against clipping on other windows."""
 
@@ -40,13 +46,23 @@ class Mode(StrEnum):
     """int8 weights, float activations."""
 
 
+class Stream(StrEnum):
+    """How the sums that run through a transformer are kept."""
+
+    INT8 = "int8"
+    """Every sum is rounded, and the errors add up."""
+    CARRY = "carry"
+    """int8, and what rounding took from one sum is added to the next: errors do not add up. Four operators a sum."""
+    INT16 = "int16"
+    """int16 between operators that stay int8. Slow where XNNPACK has no int16, as on x86."""
+
+
 @dataclass(frozen=True)
 class Options:
     """What is fixed about the quantisation."""
 
     mode: Mode = Mode.INT8
-    stream: DType = DType.INT8
-    """Of the sums that L2 norms read: int8, or int16 between operators that stay int8."""
+    stream: Stream = Stream.CARRY
     linear_per_channel: bool = True
     """One weight scale for each output of a fully connected layer; else one for the layer."""
     input_step: float = INPUT_STEP
@@ -66,10 +82,29 @@ def quantise(graph: Graph, ranges: Ranges, options: Options | None = None) -> Gr
     lacking = [op.output for op in graph.ops if op.output not in ranges and op.kind not in DEMANDED]
     if lacking:
         raise GraphError(f"no activation range for {lacking[0]} and {len(lacking) - 1} more; calibrate again")
-    wide = stream_of(graph) if options.stream == DType.INT16 else frozenset()
+    wide = stream_of(graph) if options.stream == Stream.INT16 else frozenset()
     largest = max((abs(end) for name in wide for end in ranges.get(name, (0.0, 0.0))), default=0.0) or 1.0
     wide_quant = Quant(np.full(1, HEADROOM * largest / 32767, np.float32))
-    return _Writer(graph, options, _Plan(_activations(graph, ranges, options), wide, wide_quant)).write()
+    sums = running_sums(graph) if options.stream == Stream.CARRY else {}
+    carried = _carried(graph, ranges, sums)
+    quants = _activations(graph, ranges, options, {name: sums[name][0] for name in carried})
+    return _Writer(graph, options, _Plan(quants, wide, wide_quant, sums, carried)).write()
+
+
+def running_sums(graph: Graph) -> dict[str, tuple[str, str]]:
+    """Returns the sums of rows and a layer that nothing else reads, by output: the rows and the layer's output."""
+    makers, readers = graph.makers(), graph.readers()
+    found = {}
+    for op in graph.ops:
+        if op.kind != Kind.ADD or op.attributes["activation"] != "none":
+            continue
+        for rows, branch in (op.inputs, op.inputs[::-1]):
+            layer = makers.get(branch)
+            same = graph.tensors[rows].shape == graph.tensors[branch].shape and graph.tensors[rows].data is None
+            if layer is not None and layer.kind == Kind.FULLY_CONNECTED and len(readers[branch]) == 1 and same:
+                found[op.output] = (rows, branch)
+                break
+    return found
 
 
 def activation(low: float, high: float) -> Quant:
@@ -81,8 +116,38 @@ def activation(low: float, high: float) -> Quant:
     return Quant(np.full(1, scale), int(np.clip(np.rint(-128 - low / float(scale)), -128, 127)))
 
 
-def _activations(graph: Graph, ranges: Ranges, options: Options) -> dict[str, Quant]:
-    """Returns the int8 quantisation of every tensor that is not a weight; tensors that are tied share one."""
+def _carried(graph: Graph, ranges: Ranges, sums: Mapping[str, tuple[str, str]]) -> frozenset[str]:
+    """Returns the sums whose rounding is handed on: to another sum, and in the same steps as the rows before them.
+
+    Where ranges grow, all sums in the widest one's steps would cost more than the carry gains; there it is dropped.
+    """
+    sliced = {op.output: op.inputs[0] for op in graph.ops if op.kind == Kind.SLICE}
+    asked = {source for rows, _ in sums.values() for source in (rows, sliced.get(rows, rows))}
+    width = {name: ranges[name][1] - ranges[name][0] for name in ranges}
+    spread: dict[str, tuple[float, float]] = {}
+    carried = set()
+    for name, (rows, _) in sums.items():
+        before = spread.get(sliced.get(rows, rows), (width.get(rows, 0.0),) * 2)
+        both = min(before[0], width[name]), max(before[1], width[name])
+        if name in asked and both[1] <= SAME_STEPS * both[0]:
+            carried.add(name)
+            spread[name] = both
+    return frozenset(carried)
+
+
+def limits(quant: Quant) -> tuple[float, float]:
+    """Returns the smallest and the largest number that an int8 tensor holds."""
+    scale = float(quant.scale[0])
+    return scale * (-128 - quant.zero_point), scale * (127 - quant.zero_point)
+
+
+def _activations(
+    graph: Graph, ranges: Ranges, options: Options, follows: Mapping[str, str]
+) -> dict[str, Quant]:
+    """Returns the int8 quantisation of every tensor that is not a weight; tensors that are tied share one.
+
+    `follows`: tensors in the same steps as another, besides those that the operators ask for.
+    """
     root = {name: name for name in graph.tensors}
 
     def find(name: str) -> str:
@@ -96,26 +161,27 @@ def _activations(graph: Graph, ranges: Ranges, options: Options) -> dict[str, Qu
             scale, zero_point = DEMANDED[op.kind]
             fixed[op.output] = Quant(np.full(1, scale, np.float32), zero_point)
     for op in graph.ops:
-        for name in op.inputs if op.kind in KEEPS_SCALE else ():
+        tied = (follows[op.output],) if op.output in follows else op.inputs if op.kind in KEEPS_SCALE else ()
+        for name in tied:
             mine, other = find(op.output), find(name)
             if mine == other or (mine in fixed and other in fixed and not _same(fixed[mine], fixed[other])):
                 continue
             root[mine] = other
             if mine in fixed:
                 fixed[other] = fixed[mine]
-    limits: dict[str, tuple[float, float]] = {}
+    seen: dict[str, tuple[float, float]] = {}
     for name, tensor in graph.tensors.items():
         if tensor.data is not None:
             low, high = float(tensor.data.min()), float(tensor.data.max())
         else:
             low, high = ranges.get(name, (0.0, 0.0))
-        before = limits.get(find(name), (0.0, 0.0))
-        limits[find(name)] = (min(low, before[0]), max(high, before[1]))
+        before = seen.get(find(name), (0.0, 0.0))
+        seen[find(name)] = (min(low, before[0]), max(high, before[1]))
     balanced = {find(op.inputs[1]) for op in graph.ops if op.kind == Kind.MATMUL}
     for name in balanced:
-        largest = max(abs(end) for end in limits.get(name, (0.0, 0.0)))
-        limits[name] = (-largest * 128 / 127, largest)
-    return {name: fixed.get(find(name)) or activation(*limits[find(name)]) for name in graph.tensors}
+        largest = max(abs(end) for end in seen.get(name, (0.0, 0.0)))
+        seen[name] = (-largest * 128 / 127, largest)
+    return {name: fixed.get(find(name)) or activation(*seen[find(name)]) for name in graph.tensors}
 
 
 def _same(a: Quant, b: Quant) -> bool:
@@ -132,6 +198,10 @@ class _Plan:
     """Tensors that are int16."""
     wide_quant: Quant
     """One for all of them: then their sums and moves are exact."""
+    sums: Mapping[str, tuple[str, str]]
+    """Rows and what is added to them, by output."""
+    carried: frozenset[str]
+    """The sums that hand on what rounding took."""
 
 
 class _Writer:
@@ -141,6 +211,8 @@ class _Writer:
         self.graph, self.options, self.plan = graph, options, plan
         self.tensors: dict[str, Tensor] = {}
         self.ops: list[Op] = []
+        self.carries: dict[str, str] = {}
+        """What rounding took from a sum, by the sum."""
 
     def write(self) -> Graph:
         for name in self.graph.inputs:
@@ -148,6 +220,8 @@ class _Writer:
         for op in self.graph.ops:
             if op.kind in WEIGHTED:
                 self._layer(op)
+            elif op.output in self.plan.sums:
+                self._sum(op)
             else:
                 self._other(op)
         return check(Graph(self.tensors, tuple(self.ops), self.graph.inputs, self.graph.outputs))
@@ -179,6 +253,45 @@ class _Writer:
                 inputs.append(self._as(name, DType.INT8, self.plan.quants[op.output if tied else name]))
         self._emit(op, tuple(inputs))
 
+    def _sum(self, op: Op) -> None:
+        """Writes y = x + u with u = branch + carry, and the next carry u − (y − x), where somebody asks for it."""
+        x, branch = self.plan.sums[op.output]
+        step, carry = float(self.plan.quants[x].scale[0]), self._carry(x)
+        added, own = branch, self.plan.quants[branch]
+        if carry is not None:
+            low, high = limits(own)
+            own = activation(low - step / 2, high + step / 2)
+            added = self._new(f"{op.output}:added", Kind.ADD, (branch, carry), own)
+        self._emit(op, (x, added))
+        if op.output not in self.plan.carried:
+            return
+        taken = self._new(f"{op.output}:step", Kind.SUB, (op.output, x), Quant(np.full(1, step, np.float32)))
+        fine = max(CARRY_REACH * step / 127, float(own.scale[0]) / MAX_RATIO, step / MAX_RATIO)
+        quant = Quant(np.full(1, fine, np.float32))
+        self.carries[op.output] = self._new(f"{op.output}:carry", Kind.SUB, (added, taken), quant)
+
+    def _carry(self, rows: str) -> str | None:
+        """Returns the carry that belongs to the rows; that of a slice is sliced."""
+        whole = self._sliced(rows)
+        if whole is None or whole not in self.carries:
+            return self.carries.get(rows)
+        op = next(op for op in self.ops if op.output == rows)
+        source = self.carries[whole]
+        name = self._free(f"{source}:rows")
+        self.tensors[name] = replace(self.tensors[source], name=name, shape=self.tensors[rows].shape)
+        self.ops.append(Op(Kind.SLICE, name, (source,), name, op.attributes))
+        return name
+
+    def _sliced(self, rows: str) -> str | None:
+        op = next((op for op in self.graph.ops if op.output == rows and op.kind == Kind.SLICE), None)
+        return None if op is None else op.inputs[0]
+
+    def _new(self, name: str, kind: Kind, inputs: tuple[str, str], quant: Quant) -> str:
+        name = self._free(name)
+        self.tensors[name] = Tensor(name, self.tensors[inputs[0]].shape, DType.INT8, quant)
+        self.ops.append(Op(kind, name, inputs, name, {"activation": "none"}))
+        return name
+
     def _emit(self, op: Op, inputs: tuple[str, ...]) -> None:
         self._computed(op.output)
         self.ops.append(replace(op, inputs=inputs))
@@ -195,9 +308,9 @@ class _Writer:
         if kept is not None and kept.dtype == dtype and kept.quant is not None and _same(kept.quant, quant):
             return name
         if source.data is not None:
-            limits, step = np.iinfo(np.dtype(dtype)), float(quant.scale[0])
+            bounds, step = np.iinfo(np.dtype(dtype)), float(quant.scale[0])
             steps = np.rint(source.data.astype(np.float64) / step) + quant.zero_point
-            return self._constant(name, np.clip(steps, limits.min, limits.max).astype(np.dtype(dtype)), dtype, quant)
+            return self._constant(name, np.clip(steps, bounds.min, bounds.max).astype(np.dtype(dtype)), dtype, quant)
         for op in self.ops:
             found = self.tensors[op.output]
             if op.kind == Kind.QUANTISE and op.inputs == (name,) and found.dtype == dtype and found.quant is not None:
