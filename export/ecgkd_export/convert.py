@@ -108,7 +108,7 @@ def _tflite(
     """Returns TFLite's artefacts, int8 and w8; ranges as for `_ort_int8`."""
     from ecgkd_export import tflite_artefacts
 
-    graph = tflite_artefacts.prepared(model)
+    graph = tflite_artefacts.prepared(model, settings.input_step)
     names = {tflite_artefacts.PREFIX + name for name in (*graph.inputs, *(op.output for op in graph.ops))}
     stored = names <= set(known)
     if not stored:
@@ -116,7 +116,8 @@ def _tflite(
     own = {name: known[name] for name in sorted(names)}
     int8 = tflite_artefacts.int8_artefact(graph, windows, reference, own, settings.input_step)
     int8 = replace(int8, quantisation={**int8.quantisation, **_origin(stored, windows)})
-    return [int8, tflite_artefacts.w8_artefact(graph, windows, reference)]
+    weights_alone = tflite_artefacts.prepared(model, settings.input_step, whole=False)
+    return [int8, tflite_artefacts.w8_artefact(weights_alone, windows, reference)]
 
 
 def _origin(stored: bool, windows: NDArray[np.float32]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ zero point. What only moves numbers keeps its input's scale. Softmax, logistic a
 kernels demand.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -14,47 +13,33 @@ from numpy.typing import NDArray
 
 from ecgkd_export.errors import GraphError
 from ecgkd_export.graph import DType, Graph, Kind, Op, Quant, Tensor, check
-from ecgkd_export.rewrite.norm import stream_of
+from ecgkd_export.quantise_plan import (
+    DEMANDED,
+    KEEPS_SCALE,
+    Plan,
+    Ranges,
+    Stream,
+    activation,
+    limits,
+    make_plan,
+    same,
+)
 
 INPUT_STEP = 1 / 16
 """Of the graph's input: the front end's own grid, so that int8 loses nothing there."""
-DEMANDED: Mapping[Kind, tuple[float, int]] = {
-    Kind.SOFTMAX: (1 / 256, -128),
-    Kind.LOGISTIC: (1 / 256, -128),
-    Kind.L2_NORM: (1 / 128, 0),
-}
-"""Scale and zero point of the output, as the kernels have them."""
-KEEPS_SCALE = (Kind.RESHAPE, Kind.TRANSPOSE, Kind.SLICE, Kind.CONCAT, Kind.MAX_POOL, Kind.REDUCE_MAX)
 WEIGHTED = (Kind.CONV, Kind.FULLY_CONNECTED)
 UNKNOWN = (Kind.LAYER_NORM, Kind.QUANTISE, Kind.DEQUANTISE)
 MAX_BIAS = 2**30
 CARRY_REACH = 0.51
 """Steps of a sum that a carry can hold: a half, and what kernels add to it by rounding."""
-SAME_STEPS = 1.3
-"""Largest ratio of the ranges of sums that share their steps."""
 MAX_RATIO = 200
 """Largest scale of a sum's input over its output's; XNNPACK's kernels end at 256."""
-HEADROOM = 2.0
-"""Of int16 sums over what was seen: a bit of sixteen, against clipping on other windows."""
-
-Ranges = Mapping[str, tuple[float, float]]
 
 
 class Mode(StrEnum):
     INT8 = "int8"
     W8 = "w8"
     """int8 weights, float activations."""
-
-
-class Stream(StrEnum):
-    """How the sums that run through a transformer are kept."""
-
-    INT8 = "int8"
-    """Every sum is rounded, and the errors add up."""
-    CARRY = "carry"
-    """int8, and what rounding took from one sum is added to the next: errors do not add up. Four operators a sum."""
-    INT16 = "int16"
-    """int16 between operators that stay int8. Slow where XNNPACK has no int16, as on x86."""
 
 
 @dataclass(frozen=True)
@@ -82,132 +67,13 @@ def quantise(graph: Graph, ranges: Ranges, options: Options | None = None) -> Gr
     lacking = [op.output for op in graph.ops if op.output not in ranges and op.kind not in DEMANDED]
     if lacking:
         raise GraphError(f"no activation range for {lacking[0]} and {len(lacking) - 1} more; calibrate again")
-    wide = stream_of(graph) if options.stream == Stream.INT16 else frozenset()
-    largest = max((abs(end) for name in wide for end in ranges.get(name, (0.0, 0.0))), default=0.0) or 1.0
-    wide_quant = Quant(np.full(1, HEADROOM * largest / 32767, np.float32))
-    sums = running_sums(graph) if options.stream == Stream.CARRY else {}
-    carried = _carried(graph, ranges, sums)
-    quants = _activations(graph, ranges, options, {name: sums[name][0] for name in carried})
-    return _Writer(graph, options, _Plan(quants, wide, wide_quant, sums, carried)).write()
-
-
-def running_sums(graph: Graph) -> dict[str, tuple[str, str]]:
-    """Returns the sums of rows and a layer that nothing else reads, by output: the rows and the layer's output."""
-    makers, readers = graph.makers(), graph.readers()
-    found = {}
-    for op in graph.ops:
-        if op.kind != Kind.ADD or op.attributes["activation"] != "none":
-            continue
-        for rows, branch in (op.inputs, op.inputs[::-1]):
-            layer = makers.get(branch)
-            same = graph.tensors[rows].shape == graph.tensors[branch].shape and graph.tensors[rows].data is None
-            if layer is not None and layer.kind == Kind.FULLY_CONNECTED and len(readers[branch]) == 1 and same:
-                found[op.output] = (rows, branch)
-                break
-    return found
-
-
-def activation(low: float, high: float) -> Quant:
-    """Returns scale and zero point of an int8 tensor that shall hold [low, high]; zero is on the grid."""
-    low, high = min(low, 0.0), max(high, 0.0)
-    if high == low:
-        return Quant(np.full(1, 1 / 128, np.float32))
-    scale = np.float32((high - low) / 255)
-    return Quant(np.full(1, scale), int(np.clip(np.rint(-128 - low / float(scale)), -128, 127)))
-
-
-def _carried(graph: Graph, ranges: Ranges, sums: Mapping[str, tuple[str, str]]) -> frozenset[str]:
-    """Returns the sums whose rounding is handed on: to another sum, and in the same steps as the rows before them.
-
-    Where ranges grow, all sums in the widest one's steps would cost more than the carry gains; there it is dropped.
-    """
-    sliced = {op.output: op.inputs[0] for op in graph.ops if op.kind == Kind.SLICE}
-    asked = {source for rows, _ in sums.values() for source in (rows, sliced.get(rows, rows))}
-    width = {name: ranges[name][1] - ranges[name][0] for name in ranges}
-    spread: dict[str, tuple[float, float]] = {}
-    carried = set()
-    for name, (rows, _) in sums.items():
-        before = spread.get(sliced.get(rows, rows), (width.get(rows, 0.0),) * 2)
-        both = min(before[0], width[name]), max(before[1], width[name])
-        if name in asked and both[1] <= SAME_STEPS * both[0]:
-            carried.add(name)
-            spread[name] = both
-    return frozenset(carried)
-
-
-def limits(quant: Quant) -> tuple[float, float]:
-    """Returns the smallest and the largest number that an int8 tensor holds."""
-    scale = float(quant.scale[0])
-    return scale * (-128 - quant.zero_point), scale * (127 - quant.zero_point)
-
-
-def _activations(
-    graph: Graph, ranges: Ranges, options: Options, follows: Mapping[str, str]
-) -> dict[str, Quant]:
-    """Returns the int8 quantisation of every tensor that is not a weight; tensors that are tied share one.
-
-    `follows`: tensors in the same steps as another, besides those that the operators ask for.
-    """
-    root = {name: name for name in graph.tensors}
-
-    def find(name: str) -> str:
-        while root[name] != name:
-            name = root[name]
-        return name
-
-    fixed = {find(graph.inputs[0]): Quant(np.full(1, options.input_step, np.float32))}
-    for op in graph.ops:
-        if op.kind in DEMANDED:
-            scale, zero_point = DEMANDED[op.kind]
-            fixed[op.output] = Quant(np.full(1, scale, np.float32), zero_point)
-    for op in graph.ops:
-        tied = (follows[op.output],) if op.output in follows else op.inputs if op.kind in KEEPS_SCALE else ()
-        for name in tied:
-            mine, other = find(op.output), find(name)
-            if mine == other or (mine in fixed and other in fixed and not _same(fixed[mine], fixed[other])):
-                continue
-            root[mine] = other
-            if mine in fixed:
-                fixed[other] = fixed[mine]
-    seen: dict[str, tuple[float, float]] = {}
-    for name, tensor in graph.tensors.items():
-        if tensor.data is not None:
-            low, high = float(tensor.data.min()), float(tensor.data.max())
-        else:
-            low, high = ranges.get(name, (0.0, 0.0))
-        before = seen.get(find(name), (0.0, 0.0))
-        seen[find(name)] = (min(low, before[0]), max(high, before[1]))
-    balanced = {find(op.inputs[1]) for op in graph.ops if op.kind == Kind.MATMUL}
-    for name in balanced:
-        largest = max(abs(end) for end in seen.get(name, (0.0, 0.0)))
-        seen[name] = (-largest * 128 / 127, largest)
-    return {name: fixed.get(find(name)) or activation(*seen[find(name)]) for name in graph.tensors}
-
-
-def _same(a: Quant, b: Quant) -> bool:
-    return a.zero_point == b.zero_point and np.array_equal(a.scale, b.scale)
-
-
-@dataclass(frozen=True, eq=False)
-class _Plan:
-    """Which integers every tensor becomes."""
-
-    quants: Mapping[str, Quant]
-    """int8."""
-    wide: frozenset[str]
-    """Tensors that are int16."""
-    wide_quant: Quant
-    """One for all of them: then their sums and moves are exact."""
-    sums: Mapping[str, tuple[str, str]]
-    """Rows and what is added to them, by output."""
-    carried: frozenset[str]
-    """The sums that hand on what rounding took."""
+    return _Writer(graph, options, make_plan(graph, ranges, options.stream, options.input_step)).write()
 
 
 class _Writer:
     """Writes the integer graph operator by operator."""
 
-    def __init__(self, graph: Graph, options: Options, plan: _Plan) -> None:
+    def __init__(self, graph: Graph, options: Options, plan: Plan) -> None:
         self.graph, self.options, self.plan = graph, options, plan
         self.tensors: dict[str, Tensor] = {}
         self.ops: list[Op] = []
@@ -247,7 +113,9 @@ class _Writer:
         inputs = []
         for name in op.inputs:
             if op.output in self.plan.wide:
-                inputs.append(self._as(name, DType.INT16, self.plan.wide_quant))
+                own = name not in self.plan.wide and op.kind not in KEEPS_SCALE and name not in self.graph.inputs
+                quant = Quant(self.plan.quants[name].scale) if own else self.plan.wide_quant
+                inputs.append(self._as(name, DType.INT16, quant))
             else:
                 tied = op.kind in KEEPS_SCALE
                 inputs.append(self._as(name, DType.INT8, self.plan.quants[op.output if tied else name]))
@@ -305,7 +173,7 @@ class _Writer:
         """Returns the tensor in these steps; another one where it is kept in others."""
         source = self.graph.tensors[name]
         kept = self.tensors.get(name)
-        if kept is not None and kept.dtype == dtype and kept.quant is not None and _same(kept.quant, quant):
+        if kept is not None and kept.dtype == dtype and kept.quant is not None and same(kept.quant, quant):
             return name
         if source.data is not None:
             bounds, step = np.iinfo(np.dtype(dtype)), float(quant.scale[0])
@@ -313,9 +181,9 @@ class _Writer:
             return self._constant(name, np.clip(steps, bounds.min, bounds.max).astype(np.dtype(dtype)), dtype, quant)
         for op in self.ops:
             found = self.tensors[op.output]
-            if op.kind == Kind.QUANTISE and op.inputs == (name,) and found.dtype == dtype and found.quant is not None:
-                if _same(found.quant, quant):
-                    return op.output
+            wanted = found.dtype == dtype and found.quant is not None and same(found.quant, quant)
+            if wanted and op.kind == Kind.QUANTISE and op.inputs == (name,):
+                return op.output
         fresh = self._free(f"{name}:{dtype.value}")
         self.tensors[fresh] = Tensor(fresh, source.shape, dtype, quant)
         self.ops.append(Op(Kind.QUANTISE, fresh, (name,), fresh))

@@ -13,9 +13,8 @@ from ecgkd_export.graph import Graph
 from ecgkd_export.lower import lower
 from ecgkd_export.ort_int8 import Ranges
 from ecgkd_export.quantise import Mode, Options, quantise
-from ecgkd_export.ranges import collect, estimate
-from ecgkd_export.rewrite.norm import fold_layer_norms
-from ecgkd_export.rewrite.tidy import tidy
+from ecgkd_export.ranges import Estimator, collect, estimate
+from ecgkd_export.rewrite import Form, prepare
 from ecgkd_export.run.interpreter import InterpreterSession, Kernels
 from ecgkd_export.run.litert import LiteRtSession
 from ecgkd_export.run.tflite_runtime import TfliteRuntimeSession
@@ -35,14 +34,18 @@ LSB_BOUND = 8
 """Largest step of the int8 output by which optimised kernels may differ from the reference arithmetic."""
 
 
-def prepared(model: "onnx.ModelProto") -> Graph:
-    """Returns the float graph in the form that is quantised. Raises: GraphError naming what TFLite has not."""
-    return tidy(fold_layer_norms(tidy(lower(model))))
+def prepared(model: "onnx.ModelProto", input_step: float, whole: bool = True) -> Graph:
+    """Returns the float graph in the form that is quantised whole, or in its weights alone.
+
+    Raises: GraphError naming what TFLite has not.
+    """
+    return prepare(lower(model), Form(rotate=whole, place=whole, input_step=input_step))
 
 
 def ranges_of(graph: Graph, windows: Windows) -> Ranges:
     """Returns the range over `windows` (n, …) of every tensor of the prepared graph."""
-    return {PREFIX + name: limits for name, limits in estimate(collect(graph, windows)).items()}
+    found = estimate(collect(graph, windows), Estimator.PERCENTILE)
+    return {PREFIX + name: limits for name, limits in found.items()}
 
 
 def int8_artefact(graph: Graph, windows: Windows, reference: Windows, ranges: Ranges, input_step: float) -> Artefact:
@@ -55,7 +58,7 @@ def int8_artefact(graph: Graph, windows: Windows, reference: Windows, ranges: Ra
         "output_parity": parity.int8_gate(reference, LiteRtSession(content).run(windows)),
         "integer_parity": integer_gate(quantised, content, windows[:COMPARED]),
     }
-    return Artefact("int8", "int8", quantised, gates, {"format": "TFLite int8", "ranges": "min-max"}, dict(ranges))
+    return Artefact("int8", "int8", quantised, gates, {"format": "TFLite int8", "ranges": "percentile"}, dict(ranges))
 
 
 def w8_artefact(graph: Graph, windows: Windows, reference: Windows) -> Artefact:

@@ -2,9 +2,9 @@
 
 A *stream* is what layer norms read: rows written by linear layers and constants and put together by sums,
 concatenations and slices of rows. With the mean taken out of everything that is written to it, a layer norm only
-divides by a length. Lengths do not change when all rows are turned by one rotation, so the stream may be turned as well:
-its numbers then spread evenly over the channels, and one int8 range for all of them wastes little (Ashkboos et al.
-2024, QuaRot, do so for language models).
+divides by a length. Lengths do not change when all rows are turned by one rotation, so the stream may be turned as
+well: its numbers then spread evenly over the channels, and one int8 range for all of them wastes little (Ashkboos et
+al. 2024, QuaRot, do so for language models).
 """
 
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ def tidy(graph: Graph) -> Graph:
     draft = Draft(graph)
     changed = True
     while changed:
-        changed = any([_step(draft, output) for output in list(draft.ops)])
+        changed = sum(_step(draft, output) for output in list(draft.ops)) > 0
     return draft.finish()
 
 
