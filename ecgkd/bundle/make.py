@@ -69,13 +69,13 @@ def make(
     int8: bool = True,
     formats: Sequence[str] = ONNX_FORMATS,
     force: bool = False,
-    released: dict[str, Any] | None = None,
+    released: Sequence[dict[str, Any]] = (),
     progress: Progress | None = None,
 ) -> list[tuple[Artefact, Contract]]:
     """Returns the artefacts of `network`, each with its contract; a failed gate is a result, not an error.
 
     Without recordings, int8 ranges come from the contract, if it has them for this graph, else from synthetic windows.
-    `released` is the sidecar of a released int8 artefact: its biometric result is quoted for the very same graph.
+    `released` are sidecars of released artefacts: their biometric results are quoted for the very same graphs.
     """
     ranges = None if evidence else (contract.activation_ranges or None)
     artefacts = convert(
@@ -103,12 +103,12 @@ def _with_stored_parity(artefact: Artefact, contract: Contract) -> Artefact:
     return replace(artefact, gates={**artefact.gates, "float_parity": quoted})
 
 
-def _without_recordings(artefact: Artefact, released: dict[str, Any] | None) -> Artefact:
+def _without_recordings(artefact: Artefact, released: Sequence[dict[str, Any]]) -> Artefact:
     if artefact.precision == "fp32":
         return artefact
     gate = {"result": parity.ABSENT, "why": NO_DATA}
-    if released is not None and released["file"]["graph_sha256"] == artefact.graph_sha256:
-        quoted = released["gates"].get(BIOMETRIC)
+    for one in released:
+        quoted = one["gates"].get(BIOMETRIC) if one["file"]["graph_sha256"] == artefact.graph_sha256 else None
         gate = {**quoted, "quoted": "the release's own result, for this very graph"} if quoted else gate
     quantisation = {**artefact.quantisation}
     if "windows" in quantisation:

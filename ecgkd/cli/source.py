@@ -25,8 +25,8 @@ class Source:
     """Where the artefacts go by default."""
     data: tuple[str, ...] = ()
     protocol: Path | None = None
-    released: dict[str, Any] | None = None
-    """Sidecar of the int8 artefact that was released beside it."""
+    released: tuple[dict[str, Any], ...] = ()
+    """Sidecars of the quantised artefacts that were released beside it."""
 
 
 def load_source(path: Path | None) -> Source:
@@ -63,7 +63,6 @@ def _run_source(path: Path) -> Source:
 
 
 def _onnx_source(path: Path) -> Source:
-    from ecgkd.bundle.artefacts import file_name
     from ecgkd.cli.load import check_front_end
     from ecgkd.contract import METADATA_KEY, Contract
     from ecgkd.files import read_json
@@ -77,14 +76,10 @@ def _onnx_source(path: Path) -> Source:
     check_front_end(contract, path)
     if contract.precision != "fp32":
         raise UsageError(f"{path}: is {contract.precision} already; export the float artefact beside it")
-    released = path.with_name(file_name(contract.model, "int8", "onnx") + ".json")
-    return Source(
-        path.name,
-        model,
-        contract,
-        Path("artefacts") / contract.model,
-        released=read_json(released, "sidecar of an artefact") if released.is_file() else None,
-    )
+    stem = path.name.removesuffix("fp32.onnx")
+    sidecars = sorted(one for one in path.parent.glob(f"{stem}*.json") if "_fp32." not in one.name)
+    released = tuple(read_json(one, "sidecar of an artefact") for one in sidecars)
+    return Source(path.name, model, contract, Path("artefacts") / contract.model, released=released)
 
 
 def load_evidence(data: list[str], protocol: Path | None, given: bool) -> "Evidence | None":

@@ -119,7 +119,7 @@ def test_a_fresh_install_makes_the_released_int8_graph_and_quotes_its_evidence(
 
     released = json.loads((exported / "tiny_4s_250hz_int8.onnx.json").read_text())
     shipped = read_export(exported)[0].contract
-    made = make(read_onnx(exported / "tiny_4s_250hz_fp32.onnx"), shipped, None, released=released)
+    made = make(read_onnx(exported / "tiny_4s_250hz_fp32.onnx"), shipped, None, released=[released])
     (_, float_contract), (artefact, int8_contract) = made
     assert artefact.graph_sha256 == released["file"]["graph_sha256"]
     assert "release" in int8_contract.gates["biometric"]["quoted"]
