@@ -188,7 +188,10 @@ def test_a_link_that_breaks_in_mid_run_is_said_and_the_device_clears_itself(host
     while folder.exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not folder.exists()
-    assert not Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}").exists()
+    left = Path(f"/proc/{(tmp_path / 'pid').read_text().strip()}")
+    while left.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left.exists()
 
 
 @needs_sshd

@@ -18,9 +18,9 @@ while [ "$lines" -gt 0 ]; do
 done >"$job"
 own=
 command -v setsid >/dev/null && own=setsid
-$own "$@" <"$job" &
+# Registered before it runs: a link that breaks in between leaves nothing that watch.sh does not know.
+$own sh -c 'echo >"$0/pids/$$" && exec "$@"' "$dir" "$@" <"$job" &
 child=$!
-echo >"$dir/pids/$child"
 wait "$child"
 status=$?
 rm -f "$job" "$dir/pids/$child"

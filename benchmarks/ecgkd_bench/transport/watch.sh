@@ -4,12 +4,14 @@
 trap '' HUP PIPE
 umask 077
 for base in "$@"; do [ -d "$base" ] && [ -w "$base" ] && break; done
-clean() {
-    for pid in "$1"/pids/*; do
+clean() { # the folder goes first, so that nothing more can register in it
+    gone=$1.gone
+    mv "$1" "$gone" 2>/dev/null || gone=$1
+    for pid in "$gone"/pids/*; do
         pid=${pid##*/}
         [ "$pid" = '*' ] || kill -KILL "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null
     done
-    rm -rf "$1"
+    rm -rf "$gone"
 }
 for old in "$base"/ecgkd-bench.*; do
     [ -O "$old" ] || continue
