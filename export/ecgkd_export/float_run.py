@@ -22,6 +22,8 @@ BATCH = 64
 """Windows that run together: enough for the matrix products, few enough for the cache and for large sets."""
 L2_EPSILON = 1e-6
 """Smallest length that L2_NORM divides by, as TFLite has it."""
+RSQRT_LEAST = 1e-12
+"""Smallest number that RSQRT is asked of; the int8 kernel gives its largest number for 0."""
 ERF_STEPS = 128
 """Nodes of the error function's table in a unit; cubic between them, right to 1e-11."""
 ERF_END = 6
@@ -174,6 +176,10 @@ def erf(x: NDArray[np.floating]) -> NDArray[np.float64]:
     return result
 
 
+def _rsqrt(op: Op, inputs: Sequence[Floats], shape: tuple[int, ...]) -> Floats:
+    return (1 / np.sqrt(np.maximum(inputs[0].astype(np.float64), RSQRT_LEAST))).astype(np.float32)
+
+
 def _gelu(op: Op, inputs: Sequence[Floats], shape: tuple[int, ...]) -> Floats:
     x = inputs[0]
     return (0.5 * x * (1 + erf(x * math.sqrt(0.5)))).astype(np.float32)
@@ -249,6 +255,7 @@ COMPUTE: dict[Kind, Compute] = {
     Kind.SOFTMAX: _softmax,
     Kind.LAYER_NORM: _layer_norm,
     Kind.L2_NORM: _l2_norm,
+    Kind.RSQRT: _rsqrt,
     Kind.GELU: _gelu,
     Kind.LOGISTIC: _logistic,
     Kind.RELU: _relu,

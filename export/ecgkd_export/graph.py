@@ -42,6 +42,8 @@ class Kind(StrEnum):
     """[x, gain (D,), shift (D,)]; epsilon. Over the last axis; float only: rewritten before it is written anywhere."""
     L2_NORM = "l2_norm"
     """[x]; over the last axis. int8 output has scale 1/128 and zero point 0."""
+    RSQRT = "rsqrt"
+    """[x above 0]; one over the square root. int8 input: zero point −128, since the kernel refuses what is below 0."""
     GELU = "gelu"
     """[x]; by the error function."""
     LOGISTIC = "logistic"

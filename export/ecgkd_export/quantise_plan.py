@@ -136,6 +136,10 @@ def _activations(
             low, high = ranges.get(name, (0.0, 0.0))
         before = seen.get(find(name), (0.0, 0.0))
         seen[find(name)] = (min(low, before[0]), max(high, before[1]))
+    for op in graph.ops:
+        if op.kind == Kind.RSQRT:
+            name = find(op.inputs[0])
+            seen[name] = (0.0, max(seen[name][1], float(np.finfo(np.float32).tiny)))
     balanced = {find(name) for name in even} | {find(op.inputs[1]) for op in graph.ops if op.kind == Kind.MATMUL}
     for name in balanced:
         largest = max(abs(end) for end in seen.get(name, (0.0, 0.0)))

@@ -111,7 +111,7 @@ def _prepare(op: Op, inputs: list[Tensor], output: Tensor, arithmetic: Arithmeti
             _demand_types(inputs, output, (DType.INT8, DType.INT16))
             to = pointwise.relu_parameters(_quant(x), _quant(output), output.dtype)
             return lambda values: pointwise.requantise(values[0], _quant(x).zero_point, to)
-        case Kind.GELU | Kind.LOGISTIC | Kind.SOFTMAX | Kind.L2_NORM:
+        case Kind.GELU | Kind.LOGISTIC | Kind.SOFTMAX | Kind.L2_NORM | Kind.RSQRT:
             return _fixed_output(op, inputs, output)
         case Kind.MEAN:
             return _mean(op, x, output)
@@ -177,6 +177,8 @@ def _fixed_output(op: Op, inputs: list[Tensor], output: Tensor) -> Step:
             return lambda values: rows.l2_norm(values[0], x.zero_point)
         case Kind.GELU:
             table = pointwise.gelu_table(x, quant)
+        case Kind.RSQRT:
+            table = pointwise.rsqrt_table(x, quant)
         case _:
             table = pointwise.logistic_table(x, quant)
     return lambda values: pointwise.lookup(values[0], table)

@@ -9,9 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkd_export.errors import GraphError
-from ecgkd_export.fixed_point import Integers, Multiplier, quantise_multiplier, round_half_away, scale
+from ecgkd_export.fixed_point import (
+    Integers,
+    Multiplier,
+    inverse_square_root,
+    quantise_multiplier,
+    round_half_away,
+    scale,
+)
 from ecgkd_export.graph import DType, Quant
 from ecgkd_export.simulate_linear import LIMITS, Rescale, Rounding, limits, rescale
+
+_RSQRT_BITS = 20
+"""By which the kernel holds a root finer than its output."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +169,21 @@ def logistic_table(x: Quant, output: Quant) -> NDArray[np.int8]:
         return np.float32(1) / (np.float32(1) + power)
 
     return _table(x, output, logistic)
+
+
+def rsqrt_table(x: Quant, output: Quant) -> NDArray[np.int8]:
+    """Returns 1 / sqrt of every int8 number, the largest for 0, in order from −128.
+
+    Raises: GraphError where numbers below 0 are possible: the kernel stops there. Source: elementwise.cc, Rsqrt.
+    """
+    if x.zero_point != -128:
+        raise GraphError(f"zero point {x.zero_point}; expected -128, as there is no root of what is below 0")
+    root = inverse_square_root(np.arange(1, 256, dtype=np.int64))
+    fine = scale(np.ones(255, np.int64), Multiplier(root.mantissa, root.shift + _RSQRT_BITS))
+    step = np.float32(1.0 / (np.sqrt(np.float64(x.scale[0])) * float(output.scale[0])))
+    to = quantise_multiplier(float(step))
+    result = scale(fine, Multiplier(to.mantissa, to.shift - _RSQRT_BITS)) + output.zero_point
+    return np.concatenate([[127], np.clip(result, -128, 127)]).astype(np.int8)
 
 
 def _table(x: Quant, output: Quant, function: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> NDArray[np.int8]:

@@ -15,6 +15,7 @@ from ecgkd_export.ort_int8 import Ranges
 from ecgkd_export.quantise import Mode, Options, quantise
 from ecgkd_export.ranges import Estimator, collect, estimate
 from ecgkd_export.rewrite import Form, prepare
+from ecgkd_export.rewrite.roots import Norms
 from ecgkd_export.run.interpreter import InterpreterSession, Kernels
 from ecgkd_export.run.litert import LiteRtSession
 from ecgkd_export.run.tflite_runtime import TfliteRuntimeSession
@@ -39,7 +40,8 @@ def prepared(model: "onnx.ModelProto", input_step: float, whole: bool = True) ->
 
     Raises: GraphError naming what TFLite has not.
     """
-    return prepare(lower(model), Form(rotate=whole, place=whole, input_step=input_step))
+    norms = Norms.SUM if whole else Norms.MEAN
+    return prepare(lower(model), Form(rotate=whole, place=whole, norms=norms, input_step=input_step))
 
 
 def ranges_of(graph: Graph, windows: Windows) -> Ranges:

@@ -31,6 +31,7 @@ VERSIONS: Mapping[str, int] = {
     "REDUCE_MAX": 3,
     "RELU": 3,
     "RESHAPE": 1,
+    "RSQRT": 2,
     "SLICE": 5,
     "SOFTMAX": 3,
     "SUB": 5,

@@ -13,6 +13,7 @@ from ecgkd_export.rewrite import Attention, Form, Profile, prepare, rotation
 from ecgkd_export.rewrite.attention import merge_attention, split_attention
 from ecgkd_export.rewrite.draft import Draft
 from ecgkd_export.rewrite.norm import fold_layer_norms, stream_of
+from ecgkd_export.rewrite.roots import Norms, spell_norms
 from ecgkd_export.rewrite.tidy import tidy
 from ecgkd_export.rewrite.tokens import embed_positions, mean_into_layer, raise_small_rows
 
@@ -121,6 +122,14 @@ def test_prepared_graphs_keep_their_numbers_in_every_form() -> None:
         for place in (False, True):
             form = Form(attention=attention, place=place, rotate=place)
             assert difference(graph, prepare(graph, form)) < 1e-6
+
+
+def test_norms_by_roots_keep_their_numbers_and_wait_for_two_sums() -> None:
+    graph = folded()
+    for norms, roots in ((Norms.L2, 0), (Norms.SUM, 3), (Norms.MEAN, 5)):
+        after = spell_norms(graph, norms)
+        assert difference(graph, after) < 1e-6
+        assert kinds(after)[Kind.RSQRT] == roots
 
 
 def test_microcontrollers_get_no_gelu_and_nearly_the_same_numbers() -> None:

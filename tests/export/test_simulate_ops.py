@@ -209,6 +209,18 @@ def test_tables(kind: Kind, draw: Draw) -> None:
 
 
 @some(60)
+@given(draw=seeds)
+def test_rsqrt(draw: Draw) -> None:
+    step = draw.quant(I8, -14, 4).scale
+    x = Tensor("x", (256,), I8, Quant(step, -128))
+
+    agree(
+        one_op(Kind.RSQRT, [x], Tensor("y", (256,), I8, draw.quant(I8, -14, 4))),
+        {"x": np.arange(-128, 128).astype(np.int8)},
+    )
+
+
+@some(60)
 @given(draw=seeds, width=st.integers(1, 511))
 def test_softmax(draw: Draw, width: int) -> None:
     x = Tensor("x", (draw.size(1, 9), width), I8, draw.quant(I8, -14, 4))

@@ -11,6 +11,7 @@ from ecgkd_export.rewrite.attention import merge_attention, split_attention
 from ecgkd_export.rewrite.draft import Draft
 from ecgkd_export.rewrite.gelu import logistic_gelu
 from ecgkd_export.rewrite.norm import fold_layer_norms
+from ecgkd_export.rewrite.roots import Norms, spell_norms
 from ecgkd_export.rewrite.tidy import tidy
 from ecgkd_export.rewrite.tokens import embed_positions, mean_into_layer, raise_small_rows
 
@@ -41,6 +42,8 @@ class Form:
     profile: Profile = Profile.CPU
     """`mcu` and `npu` get another GELU: other numbers, by about 0.001 of cosine."""
     attention: Attention = Attention.SPLIT
+    norms: Norms = Norms.SUM
+    """`mean` is for float activations."""
     rotate: bool = True
     """Turn the stream of a transformer, so that its channels have one range."""
     place: bool = True
@@ -62,7 +65,7 @@ def prepare(graph: Graph, form: Form | None = None) -> Graph:
         graph = logistic_gelu(graph)
     if form.place:
         graph = raise_small_rows(embed_positions(graph, form.input_step), RAISE)
-    graph = mean_into_layer(graph)
+    graph = spell_norms(mean_into_layer(graph), form.norms)
     return tidy(graph if form.unit_output else _without_last_norm(graph))
 
 

@@ -10,7 +10,7 @@ from ecgkd_export.graph import DType, Graph, Kind, Op, Quant, Tensor
 F, I8, I16 = DType.FLOAT32, DType.INT8, DType.INT16
 ACTIVATION_TYPES = (F, I8, I16)
 TYPES: Mapping[Kind, tuple[DType, ...]] = {
-    kind: (F, I8) if kind in (Kind.L2_NORM, Kind.GELU) else ACTIVATION_TYPES
+    kind: (F, I8) if kind in (Kind.L2_NORM, Kind.GELU, Kind.RSQRT) else ACTIVATION_TYPES
     for kind in Kind
     if kind not in (Kind.QUANTISE, Kind.DEQUANTISE, Kind.LAYER_NORM)
 }
@@ -54,6 +54,8 @@ def _problem(graph: Graph, op: Op) -> str:
         problem = _activation(tensor)
         if problem:
             return problem
+    if op.kind == Kind.RSQRT and inputs[0].quant and inputs[0].quant.zero_point != -128:
+        return f"{inputs[0].name} must have zero point −128: the kernel stops at numbers below 0"
     if op.kind in SAME_SCALE and any(not same_scale(tensor.quant, output.quant) for tensor in inputs):
         return "scale and zero point must be the same in and out"
     fixed = FIXED_OUTPUT.get((op.kind, output.dtype))

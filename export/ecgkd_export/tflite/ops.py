@@ -230,6 +230,7 @@ _TRANSLATIONS: Mapping[Kind, Callable[[Graph, Op], Part]] = {
     Kind.MATMUL: _matmul,
     Kind.SOFTMAX: _simple("SOFTMAX", (1, 2, 3), "SoftmaxOptions", beta=1.0),
     Kind.L2_NORM: _simple("L2_NORMALIZATION", (1, 2, 2), "L2NormOptions"),
+    Kind.RSQRT: _simple("RSQRT", (1, 2, 3)),
     Kind.GELU: _simple("GELU", (1, 2, 2), "GeluOptions", approximate=False),
     Kind.LOGISTIC: _simple("LOGISTIC", (1, 2, 3)),
     Kind.RELU: _simple("RELU", (1, 2, 3)),
