@@ -58,10 +58,11 @@ def test_the_student_alone_differs_from_the_distilled_one_by_what_it_learns_from
     """On real people the distilled one has no task of its own; network, people, batches, steps and rates are alike."""
     alone, distilled = load_recipe(f"student_{size}"), load_recipe(f"thkd_{size}")
     task = ("ce", "triplet", "triplet_from", "margin", "margin_ramp") if size == "cpu" else ()
-    bare = replace(distilled.loss, kd=0.0, embedding=0.0, features=0.0, relations=0.0, relations_embedding=0.0)
+    terms = dict.fromkeys(("kd", "embedding", "features", "relations", "relations_embedding"), 0.0)
     kept = ("ramp", "statistics_batches", "kd_kind", "kd_temperature", "features_hold", "features_end", "levels")
 
-    assert replace(bare, **{name: getattr(alone.loss, name) for name in (*kept, *task)}) == alone.loss
+    alike = {name: getattr(alone.loss, name) for name in (*kept, *task)}
+    assert replace(distilled.loss, **terms, **alike) == alone.loss
     assert (distilled.loss.ce == 0) == bool(task)
     assert distilled.model == alone.model
     assert distilled.data == alone.data
