@@ -116,9 +116,10 @@ def baselines(protocol: Protocol, sets: Sequence[PreparedSet]) -> list[Candidate
         if len(people) < BASELINE_PEOPLE:
             others.append(name)
         else:
-            own += _fitted(spans, sets, (name,), f"{name}: {len(people)} people of {name}")
+            own += _fitted(spans, sets, (name,), f"for rows of {name}, fitted to {len(people)} people of that set")
     if others:
-        own += _fitted(protocol.train, sets, tuple(others), f"{', '.join(others)}: all training people")
+        note = f"for rows of {', '.join(others)}, fitted to all training people"
+        own += _fitted(protocol.train, sets, tuple(others), note)
     return own
 
 
