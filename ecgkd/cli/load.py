@@ -92,20 +92,28 @@ def _load_onnx(path: Path) -> LoadedModel:
     from ecgkd_export.run.ort import OrtSession
 
     session = OrtSession(path)
-    contract = _contract(session.metadata.get(METADATA_KEY), path)
+    contract = read_contract(session.metadata.get(METADATA_KEY), path)
     return LoadedModel(path.stem, path, contract, lambda windows: session.run(_scaled(windows)), "onnx")
 
 
 def _load_tflite(path: Path) -> LoadedModel:
+    from ecgkd_export.errors import ArtefactError
+    from ecgkd_export.run.interpreter import named
     from ecgkd_export.run.litert import LiteRtSession
     from ecgkd_export.tflite.read import read
 
-    contract = _contract(read(path.read_bytes()).metadata.get(METADATA_KEY), path)
+    _, content = named(path, "LiteRT")
+    try:
+        text = read(content).metadata.get(METADATA_KEY)
+    except ArtefactError as error:
+        raise DataError(f"{path}: {error}; export it again") from error
+    contract = read_contract(text, path)
     session = LiteRtSession(path)
     return LoadedModel(path.stem, path, contract, lambda windows: session.run(_scaled(windows)), "tflite")
 
 
-def _contract(text: str | None, path: Path) -> Contract:
+def read_contract(text: str | None, path: Path) -> Contract:
+    """Returns the contract inside the artefact at `path`. Raises: DataError where there is none, UsageError if old."""
     if text is None:
         raise DataError(f"{path}: a file without ecgkd's contract; expected one that `ecgkd export` wrote")
     contract = Contract.from_json(text, str(path))

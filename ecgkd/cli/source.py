@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgkd.cli.output import say
-from ecgkd.errors import DataError, UsageError
+from ecgkd.errors import UsageError
 
 if TYPE_CHECKING:
     from ecgkd.bundle.make import Evidence
@@ -63,17 +63,13 @@ def _run_source(path: Path) -> Source:
 
 
 def _onnx_source(path: Path) -> Source:
-    from ecgkd.cli.load import check_front_end
-    from ecgkd.contract import METADATA_KEY, Contract
+    from ecgkd.cli.load import read_contract
+    from ecgkd.contract import METADATA_KEY
     from ecgkd.files import read_json
     from ecgkd_export.metadata import metadata_of, read_onnx
 
     model = read_onnx(path)
-    text = metadata_of(model).get(METADATA_KEY)
-    if text is None:
-        raise DataError(f"{path}: an ONNX file without ecgkd's contract; expected one that `ecgkd export` wrote")
-    contract = Contract.from_json(text, str(path))
-    check_front_end(contract, path)
+    contract = read_contract(metadata_of(model).get(METADATA_KEY), path)
     if contract.precision != "fp32":
         raise UsageError(f"{path}: is {contract.precision} already; export the float artefact beside it")
     stem = path.name.removesuffix("fp32.onnx")

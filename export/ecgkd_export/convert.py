@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgkd_export import ort_int8, parity, structure
+from ecgkd_export import ort_int8, parity, structure, tflite_artefacts
 from ecgkd_export.artefact import ONNX_FORMATS, TFLITE_FORMATS, Artefact
 from ecgkd_export.errors import GraphError
 from ecgkd_export.graph import Graph
@@ -106,8 +106,6 @@ def _tflite(
     known: Ranges,
 ) -> list[Artefact]:
     """Returns TFLite's artefacts, int8 and w8; ranges as for `_ort_int8`."""
-    from ecgkd_export import tflite_artefacts
-
     graph = tflite_artefacts.prepared(model, settings.input_step)
     names = {tflite_artefacts.PREFIX + name for name in (*graph.inputs, *(op.output for op in graph.ops))}
     stored = names <= set(known)
