@@ -11,7 +11,20 @@ from ecgkd import __version__
 from ecgkd.cli.output import set_verbosity
 from ecgkd.errors import EcgkdError
 
-VERBS = ("doctor", "data", "protocol", "train", "evaluate", "export", "bench", "enrol", "report", "demo", "weights")
+VERBS = (
+    "doctor",
+    "data",
+    "protocol",
+    "train",
+    "evaluate",
+    "export",
+    "bench",
+    "enrol",
+    "bundle",
+    "report",
+    "demo",
+    "weights",
+)
 """Modules of this package, each with `register(app)`, in the order of `--help`."""
 
 app = typer.Typer(

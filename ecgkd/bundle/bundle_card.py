@@ -1,0 +1,100 @@
+"""The model card of a bundle: what it is, whom it saw, what it was measured to do, and what it is not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ecgkd.contract import Contract
+
+CARD = """# {model}: is this the owner?
+
+Four seconds of single-lead ECG (finger electrodes or lead I) in, an embedding of {size} values out. An owner is
+enrolled on the device from about half a minute of signal; no training, and no signal leaves the device.
+
+Weights SHA-256 `{weights}`; made by ecgkd {version}.
+
+## Trained on
+
+{trained_on}.
+
+{sources}
+
+## Threshold
+
+{threshold}
+
+## What quantisation changes
+
+On development people, the same comparisons by the float network and by each artefact, at the same threshold. In
+brackets: 95 % intervals, people resampled.
+
+{artefacts}
+{released}
+## Not
+
+- **Not a medical device.** It says nothing about health; arrhythmia makes it worse.
+- **No presentation-attack detection.** A recorded or generated ECG that is fed to the electrodes is not noticed.
+- **Not a strong biometric on its own.** An owner-presence factor: it may keep a watch unlocked,
+  it should not unlock it.
+- Electrodes, places and devices other than those of the recordings above were hardly tested.
+"""
+
+LOCKED = "\n## Evidence on locked people\n"
+
+
+def bundle_card(contracts: Mapping[str, Contract], sources: list[str], released: str, version: str) -> str:
+    """Returns the card of a bundle whose networks are `contracts`, by file name.
+
+    `released` is the card of the release that brought the network, "" for one's own.
+    """
+    first = next(iter(contracts.values()))
+    return CARD.format(
+        model=first.model,
+        size=first.embedding_size,
+        weights=first.weights_sha256,
+        version=version,
+        trained_on=first.trained_on or "not stated",
+        sources="\n".join(f"- {text}" for text in sources),
+        threshold=_threshold(first),
+        artefacts=_artefacts(contracts),
+        released=_locked(released),
+    )
+
+
+def _threshold(contract: Contract) -> str:
+    known = contract.threshold
+    if known is None:
+        return "None."
+    return (
+        f"{known.kind} {known.value:.4f}, set for a false match rate of {100 * known.fmr:g} % with "
+        f"{known.enrol_windows} enrolment and {known.probe_windows} probe windows of 4 s on {known.n_subjects} "
+        f"{known.population} people ({known.n_pairs} pairs; upper 95 % bound {100 * known.fmr_upper:.1f} %). There "
+        f"{100 * known.fnmr:.1f} % of genuine probes were refused."
+    )
+
+
+def _artefacts(contracts: Mapping[str, Contract]) -> str:
+    rows = ["| artefact | ΔEER, points | FMR | FNMR | flips genuine / impostor |", "| --- | --- | --- | --- | --- |"]
+    for name, contract in contracts.items():
+        found = contract.gates.get("biometric", {})
+        if "genuine_flips" in found:
+            rows.append(f"| {name} | {_delta(found)} | {_rates(found)} |")
+    return "\n".join(rows) if len(rows) > 2 else "Nothing: every artefact is in float."
+
+
+def _delta(found: Mapping[str, Any]) -> str:
+    low, high = found["delta_eer_ci95"]
+    return f"{100 * found['delta_eer']:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
+
+
+def _rates(found: Mapping[str, Any]) -> str:
+    return (
+        f"{100 * found['fmr']:.2f} % | {100 * found['fnmr']:.2f} % | "
+        f"{100 * found['genuine_flips']:.2f} / {100 * found['impostor_flips']:.2f} %"
+    )
+
+
+def _locked(released: str) -> str:
+    """Returns the part of a release's card on people that nothing was chosen on."""
+    if LOCKED not in released:
+        return ""
+    return LOCKED + released.split(LOCKED, 1)[1].split("\n## ", 1)[0]
