@@ -1,0 +1,28 @@
+/* python firmware_stubs/test/make_vectors.py --regold; reference: ecgkd_export.simulate, fixed; numpy 1.26.4 */
+static const ecgkd_add_t carry_odd_added = {.a_multiplier = 1073741824, .a_shift = 0, .b_multiplier = 1308942399, .b_shift = -7, .out_multiplier = 2137306017, .out_shift = -19, .a_zero_point = 10, .b_zero_point = 0, .out_zero_point = 9, .low = -128, .high = 127};
+static const ecgkd_add_t carry_odd_sum = {.a_multiplier = 1073741824, .a_shift = 0, .b_multiplier = 1132797625, .b_shift = -1, .out_multiplier = 1717986854, .out_shift = -19, .a_zero_point = -4, .b_zero_point = 9, .out_zero_point = -9, .low = -128, .high = 127};
+static const ecgkd_add_t carry_odd_taken = {.a_multiplier = 1073741824, .a_shift = 0, .b_multiplier = 1717986854, .b_shift = -1, .out_multiplier = 1342177330, .out_shift = -18, .a_zero_point = -9, .b_zero_point = -4, .out_zero_point = 0, .low = -128, .high = 127};
+static const ecgkd_add_t carry_odd_carry = {.a_multiplier = 1132797625, .a_shift = -1, .b_multiplier = 1073741824, .b_shift = 0, .out_multiplier = 1973790081, .out_shift = -11, .a_zero_point = 9, .b_zero_point = 0, .out_zero_point = 0, .low = -128, .high = 127};
+static const ecgkd_carry_t carry_odd_op = {.count = 37, .added = &carry_odd_added, .sum = &carry_odd_sum, .taken = &carry_odd_taken, .carry = &carry_odd_carry};
+static const int8_t carry_odd_in0[37] ECGKD_ALIGNED = {
+    -64,93,-76,-4,20,-65,102,-108,-59,23,-104,-104,-115,-29,72,-52,55,-70,-114,-36,-54,77,73,-65,76,28,-46,-51,-52,
+    47,122,-20,-102,91,-77,-39,-2,
+};
+static const int8_t carry_odd_in1[37] ECGKD_ALIGNED = {
+    -87,-116,92,-79,3,35,-23,8,-44,-100,85,-100,-24,49,-25,-39,-85,69,-74,69,-59,-107,75,6,-109,-121,96,-76,1,55,
+    -80,102,94,60,112,2,49,
+};
+static const int8_t carry_odd_in2[37] ECGKD_ALIGNED = {
+    -48,98,-117,-65,106,-45,87,78,-44,-1,91,-61,26,-45,-99,-83,34,-54,-71,-57,-95,-96,-128,101,90,-92,45,-100,-125,
+    54,-73,-65,119,-9,84,-5,50,
+};
+static const int8_t carry_odd_expected[37] ECGKD_ALIGNED = {
+    -98,16,-32,-47,8,-48,62,-93,-76,-33,-57,-128,-112,-13,37,-68,-1,-37,-128,-10,-79,6,79,-59,5,-39,-6,-83,-52,51,
+    54,17,-52,88,-24,-40,9,
+};
+static const int8_t carry_odd_second[37] ECGKD_ALIGNED = {
+    -39,127,-64,127,-39,127,28,111,121,-117,21,-128,15,11,-128,-88,-128,-95,-128,-95,127,66,55,98,127,127,-128,25,
+    127,-62,-112,-128,127,88,-46,-52,-101,
+};
+static const case_t case_carry_odd = {"carry_odd", run_carry, &carry_odd_op, {carry_odd_in0, carry_odd_in1, carry_odd_in2},
+    {37, 37, 37}, carry_odd_expected, carry_odd_second, 37, ECGKD_CARRY_SCRATCH, 3};

@@ -1,0 +1,11 @@
+/* python firmware_stubs/test/make_vectors.py --regold; reference: ecgkd_export.simulate, fixed; numpy 1.26.4 */
+static const ecgkd_reduce_max_t reduce_max_time_odd_op = {.outer = 1, .count = 7, .inner = 5};
+static const int8_t reduce_max_time_odd_in0[35] ECGKD_ALIGNED = {
+    -56,23,-75,102,-66,76,-107,127,73,-118,20,-18,-9,33,58,35,-95,-91,118,-14,-38,70,-67,-21,-116,-35,20,-125,-90,
+    51,-80,15,-97,-36,111,
+};
+static const int8_t reduce_max_time_odd_expected[5] ECGKD_ALIGNED = {
+    76,70,127,118,111,
+};
+static const case_t case_reduce_max_time_odd = {"reduce_max_time_odd", run_reduce_max, &reduce_max_time_odd_op, {reduce_max_time_odd_in0, NULL, NULL},
+    {35, 0, 0}, reduce_max_time_odd_expected, NULL, 5, 0, 0};
