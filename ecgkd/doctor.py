@@ -19,16 +19,28 @@ NEEDS = {
 """Packages by extra."""
 
 TOOLS = {
-    "ssh": ("Raspberry Pi over SSH", "apt install openssh-client"),
-    "adb": ("Android devices", "apt install adb"),
-    "qemu-aarch64-static": ("emulated aarch64 programs", "apt install qemu-user-static"),
-    "qemu-system-aarch64": ("emulated ARM device", "make arm-tools, or apt install qemu-system-arm"),
-    "mmdebstrap": ("lays the emulated ARM device", "make arm-tools, or apt install mmdebstrap"),
-    "qemu-system-arm": ("emulated Cortex-M boards", "apt install qemu-system-arm"),
-    "arm-none-eabi-gcc": ("firmware for Cortex-M", "apt install gcc-arm-none-eabi"),
+    "arm-none-eabi-gcc": ("firmware for Cortex-M", "make arm-tools, or apt install gcc-arm-none-eabi"),
+    "aarch64-linux-gnu-gcc": ("static runners for 64-bit ARM", "make arm-tools, or apt install gcc-aarch64-linux-gnu"),
+    "arm-linux-gnueabihf-gcc": (
+        "static runners for 32-bit ARM",
+        "make arm-tools, or apt install gcc-arm-linux-gnueabihf",
+    ),
     "cc": ("C on this machine", "apt install gcc"),
 }
 """Optional programs: what each serves, and how Debian and Ubuntu install it."""
+
+KINDS = {
+    "local": ((), ""),
+    "ssh:user@host": (("ssh",), "apt install openssh-client"),
+    "adb": (("adb",), "apt install adb"),
+    "qemu:aarch64": (("qemu-system-aarch64", "mmdebstrap", "ssh", "ssh-keygen"), "make arm-tools"),
+    "qemu:armhf": (("qemu-arm", "arm-linux-gnueabihf-gcc", "make", "gcc"), "make arm-tools"),
+    "qemu:mps2-an386": (("qemu-system-arm", "arm-none-eabi-gcc", "make", "gcc"), "make arm-tools"),
+    "qemu:mps2-an500": (("qemu-system-arm", "arm-none-eabi-gcc", "make", "gcc"), "make arm-tools"),
+    "qemu:mps2-an505": (("qemu-system-arm", "arm-none-eabi-gcc", "make", "gcc"), "make arm-tools"),
+    "qemu:mps3-an547": (("qemu-system-arm", "arm-none-eabi-gcc", "make", "gcc"), "make arm-tools"),
+}
+"""What each kind of `ecgkd bench --device` needs on this machine, and what brings all of it."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +59,32 @@ def _package(extra: str, name: str) -> Finding:
     remedy = "pip install ecgkd" if extra == "core" else f"pip install 'ecgkd[{extra}]'"
     if name == "tflite-runtime" and platform.python_version_tuple()[:2] > ("3", "11"):
         remedy = "has no wheel for this Python; use Python 3.11 for it, or leave it"
+    return Finding(extra, name, _version(name), remedy, extra != "core")
+
+
+def _version(package: str) -> str:
+    """Returns the installed version; empty where there is none."""
     try:
-        return Finding(extra, name, metadata.version(name), remedy, extra != "core")
+        return metadata.version(package)
     except metadata.PackageNotFoundError:
-        return Finding(extra, name, "", remedy, extra != "core")
+        return ""
 
 
 def _tool(name: str) -> Finding:
     purpose, remedy = TOOLS[name]
     return Finding("tools", f"{name} ({purpose})", shutil.which(name) or "", remedy, True)
+
+
+def _kind(name: str) -> Finding:
+    """Returns whether devices of a kind can be used from here."""
+    programs, remedy = KINDS[name]
+    missing = [one for one in programs if shutil.which(one) is None]
+    found = "" if missing else "ready"
+    if name == "local":
+        runtimes = [one for one in ("onnxruntime", "ai-edge-litert", "tflite-runtime", "torch") if _version(one)]
+        found = f"ready, with {', '.join(runtimes)}" if runtimes else ""
+        remedy = "pip install ecgkd"
+    return Finding("devices", name, found, f"lacks {', '.join(missing)}; {remedy}" if missing else remedy, True)
 
 
 def _phones() -> list[Finding]:
@@ -69,7 +98,7 @@ def _phones() -> list[Finding]:
     rows = [line.split("\t") for line in listed.splitlines()[1:] if "\t" in line]
     remedies = {"unauthorized": "allow this computer on the phone's screen", "offline": "plug the phone in again"}
     return [
-        Finding("devices", f"phone {serial}", state if state == "device" else "", remedies.get(state, state), True)
+        Finding("devices", f"adb:{serial}", state if state == "device" else "", remedies.get(state, state), True)
         for serial, state in rows
     ]
 
@@ -102,4 +131,5 @@ def _accelerator() -> Finding:
 def examine() -> list[Finding]:
     """Returns all findings, grouped; changes nothing and loads no heavy package."""
     packages = [_package(extra, name) for extra, names in NEEDS.items() for name in names]
-    return [*_machine(), _accelerator(), *packages, *(_tool(name) for name in TOOLS), *_phones()]
+    tools, kinds = (_tool(name) for name in TOOLS), (_kind(name) for name in KINDS)
+    return [*_machine(), _accelerator(), *packages, *tools, *kinds, *_phones()]

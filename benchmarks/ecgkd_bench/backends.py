@@ -2,30 +2,21 @@
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from ecgkd_bench import static_runner
 from ecgkd_bench.errors import DeviceError, MismatchError
+from ecgkd_bench.loaded import Loaded
 
-BACKENDS = {"onnxruntime": (".onnx", ".ort"), "litert": (".tflite",), "torch": (".pt2",)}
+BACKENDS = {"onnxruntime": (".onnx", ".ort"), "litert": (".tflite",), "torch": (".pt2",), "c99": (".c",)}
 """File endings by backend."""
 MODULES = {"litert": ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")}
 """What is imported for a backend, the first that is installed; else the backend's own name."""
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model ready to run on one window of noise."""
-
-    run: Callable[[], Any]
-    effective: str
-    version: str
-    threads: int | None
 
 
 def backend_for(path: Path) -> str:
@@ -37,8 +28,25 @@ def backend_for(path: Path) -> str:
     raise MismatchError(f"{path}: no backend runs {path.suffix or 'this'} files; known: {known}")
 
 
+def installed() -> list[str]:
+    """Returns the backends whose runtime this Python has."""
+    return [name for name in BACKENDS if any(_there(module) for module in MODULES.get(name, (name,)))]
+
+
+def _there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even its package
+        return False
+
+
 def import_backend(backend: str) -> Any:
-    """Returns the runtime's module, imported, and nothing else. Raises: DeviceError where it is not installed."""
+    """Returns the runtime's module, imported, and nothing else; a static runner brings its own.
+
+    Raises: DeviceError where it is not installed.
+    """
+    if backend == "c99":
+        return None
     names = MODULES.get(backend, (backend,))
     for name in names:
         try:
@@ -51,6 +59,8 @@ def import_backend(backend: str) -> Any:
 
 def load(backend: str, path: str, threads: int) -> Loaded:
     """Returns the model at `path`, loaded. Raises: DeviceError where the runtime is absent or refuses the file."""
+    if backend == "c99":
+        return static_runner.load(path)
     import_backend(backend)
     loaders = {"torch": _load_torch, "litert": _load_litert, "onnxruntime": _load_onnxruntime}
     try:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecgkd_bench.counted import BOARDS
 from ecgkd_bench.emulated.boot import Board
 from ecgkd_bench.emulated.system import Tell
 from ecgkd_bench.errors import MismatchError
@@ -13,7 +14,7 @@ from ecgkd_bench.transport.base import Transport
 from ecgkd_bench.transport.local import LocalTransport
 from ecgkd_bench.transport.recording import RecordingTransport, ReplayTransport
 
-FORMS = "local, ssh:user@host[:port], adb[:serial], qemu:aarch64[:CPU]"
+FORMS = f"local, ssh:user@host[:port], adb[:serial], qemu:aarch64[:CPU], {', '.join(f'qemu:{one}' for one in BOARDS)}"
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,9 @@ class Address:
     """A device, as named on the command line."""
 
     kind: str
-    """`local`, `ssh`, `adb` or `qemu`."""
+    """`local`, `ssh`, `adb`, `qemu`, or `counted`, which only counts instructions of the C engine."""
     where: str = ""
-    """`user@host`, a serial, or the processor that QEMU models."""
+    """`user@host`, a serial, the processor that QEMU models, or the board."""
     port: int | None = None
 
 
@@ -37,6 +38,8 @@ class Reach:
     """Whether to give the device's Python the runtimes first."""
     instructions: bool = False
     """Whether an emulated machine's clock counts instructions."""
+    native: bool = False
+    """Whether native runners will do: Python is then neither needed nor asked for."""
     record: Path | None = None
     replay: Path | None = None
 
@@ -57,6 +60,8 @@ def parse(text: str) -> Address:
     machine, _, cpu = where.partition(":")
     if kind == "qemu" and machine == "aarch64" and (cpu or where == machine):
         return Address("qemu", cpu or Board.cpu)
+    if kind == "qemu" and where in BOARDS:
+        return Address("counted", where)
     raise MismatchError(f"--device {text}: no such kind of device; expected one of {FORMS}")
 
 
@@ -68,13 +73,15 @@ def open_device(text: str, reach: Reach | None = None, tell: Tell = lambda said:
     """
     reach = reach or Reach()
     address = parse(text)
+    if address.kind == "counted":
+        raise MismatchError(f"--device {text}: runs generated networks (.c) only and needs no --setup")
     if reach.instructions and address.kind != "qemu":
         raise MismatchError(f"--device {text}: instructions are counted on emulated machines only; try qemu:aarch64")
     transport: Transport = ReplayTransport(reach.replay) if reach.replay else _open(address, reach, tell)
     if reach.record:
         transport = RecordingTransport(transport, reach.record)
     try:
-        if address.kind != "local":
+        if address.kind != "local" and not reach.native:
             prepare(transport, reach.setup or address.kind == "qemu", tell)
         yield transport
     finally:

@@ -29,23 +29,37 @@ def clock_pi(text: str | None) -> float | None:
     return hertz / 1e6 if hertz else None
 
 
+def power_pi(text: str | None) -> float | None:
+    """Returns W drawn through the rails of a Raspberry Pi 5, from `vcgencmd pmic_read_adc`: the sum of volts times
+    amperes of every rail that shows both.
+    """
+    found = re.findall(r"^\s*(\w+)_([AV]) (?:current|volt)\(\d+\)=([0-9.]+)[AV]\s*$", text or "", re.MULTILINE)
+    amperes = {rail: float(value) for rail, unit, value in found if unit == "A"}
+    volts = {rail: float(value) for rail, unit, value in found if unit == "V"}
+    rails = amperes.keys() & volts.keys()
+    return sum(amperes[rail] * volts[rail] for rail in rails) if rails else None
+
+
 def properties(text: str | None) -> dict[str, str]:
     """Returns Android's properties from `getprop`; empty values are left out."""
     return dict(re.findall(r"^\[([^]]+)\]: \[(.+)\]\s*$", text or "", re.MULTILINE))
 
 
 def battery(text: str | None) -> dict[str, float | bool | None]:
-    """Returns `level` (share), `temperature_c`, `voltage_v` and `charging` from `dumpsys battery`.
+    """Returns `level` (share), `temperature_c`, `voltage_v`, `charge_c` (coulombs left) and `charging` from
+    `dumpsys battery`.
 
-    A temperature or voltage of 0 is what a device without that sensor prints.
+    A temperature, voltage or charge counter of 0 is what a device without that sensor prints.
     """
     fields = dict(re.findall(r"^\s*([^:\n]+):[ \t]*(\S+)\s*$", text or "", re.MULTILINE))
     level, scale, temperature, voltage = (_float(fields.get(k)) for k in ("level", "scale", "temperature", "voltage"))
+    counter = _float(fields.get("Charge counter"))
     powered = [value == "true" for name, value in fields.items() if name.endswith(" powered")]
     return {
         "level": level / scale if level is not None and scale else None,
         "temperature_c": temperature / 10 if temperature else None,
         "voltage_v": voltage / 1000 if voltage else None,
+        "charge_c": counter * 3600e-6 if counter else None,
         "charging": any(powered) if powered else None,
     }
 

@@ -1,19 +1,15 @@
 """Python on a device: finds it, gives it the runtimes' wheels once (`--setup`), and the worker for every run."""
 
-import hashlib
 import json
 import shlex
-import subprocess
-import sys
 import zipfile
-from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ecgkd_bench.emulated.system import Tell, cache_folder
+from ecgkd_bench.emulated.system import Tell
 from ecgkd_bench.errors import DeviceError
 from ecgkd_bench.transport.base import Transport
+from ecgkd_bench.wheels import Interpreter, fetch, listing, modules
 
 PACKAGE = Path(__file__).parent
 OLDEST = (3, 11)
@@ -26,31 +22,6 @@ UNPACK = (
     "import sys,sysconfig,zipfile;"
     "[zipfile.ZipFile(wheel).extractall(sysconfig.get_path('purelib')) for wheel in sys.argv[1:]]"
 )
-
-
-@dataclass(frozen=True)
-class Interpreter:
-    """The device's own Python."""
-
-    version: tuple[int, int]
-    machine: str
-    """As the system names it: `aarch64`, `armv7l`; of the process, where a 32-bit one runs on a 64-bit kernel."""
-    libc: tuple[str, str]
-    """Name and version, such as `glibc`, `2.36`."""
-
-    @property
-    def environment(self) -> str:
-        """Name of the folder that holds its wheels."""
-        return f"python{self.version[0]}.{self.version[1]}-{self.machine}"
-
-    def platforms(self) -> list[str]:
-        """Returns the platform tags of wheels that it can use, newest first (PEP 600, PEP 656)."""
-        name, version = self.libc
-        if name != "glibc":
-            return [f"musllinux_1_{minor}_{self.machine}" for minor in (2, 1)]
-        newest = int(version.split(".")[1])
-        tags = [f"manylinux_2_{minor}_{self.machine}" for minor in range(newest, 16, -1)]
-        return [*tags, f"manylinux2014_{self.machine}"]
 
 
 def prepare(transport: Transport, setup: bool = False, tell: Tell = lambda text: None) -> None:
@@ -68,15 +39,18 @@ def prepare(transport: Transport, setup: bool = False, tell: Tell = lambda text:
     with TemporaryDirectory() as folder:
         worker = Path(folder) / "worker.zip"
         write_worker(worker)
-        transport.python = ("env", f"PYTHONPATH={transport.push(worker)}", command)
+        # A fixed hash seed: where Python's dictionaries put things shows in the instructions that it takes.
+        transport.python = ("env", f"PYTHONPATH={transport.push(worker)}", "PYTHONHASHSEED=0", command)
 
 
 def probe(transport: Transport) -> Interpreter:
     """Returns the device's Python. Raises: DeviceError where there is none, or only an old one."""
     where = f"{transport.reached}: "
     if not transport.run(("sh", "-c", "command -v python3 || true"), "", 60).strip():
-        phone = "; a phone without it cannot be measured yet" if transport.reached.startswith("adb") else ""
-        raise DeviceError(f"{where}Python is missing there; install python3 ({_dotted(OLDEST)} or newer){phone}")
+        raise DeviceError(
+            f"{where}Python is missing there; install python3 ({_dotted(OLDEST)} or newer), or measure without it: "
+            "--native with .c files, or --runner"
+        )
     version, machine, libc, wide = json.loads(transport.run(("python3", "-c", PROBE), "", 120).strip().splitlines()[-1])
     if tuple(version) < OLDEST:
         raise DeviceError(f"{where}its python3 is {_dotted(version)}; expected {_dotted(OLDEST)} or newer")
@@ -86,60 +60,31 @@ def probe(transport: Transport) -> Interpreter:
 
 
 def install(transport: Transport, interpreter: Interpreter, environment: str, tell: Tell) -> None:
-    """Makes a virtual environment on the device and unpacks the runtimes' wheels into it; a finished one is kept."""
-    wheels = download(interpreter, tell)
-    listed = "\n".join(wheel.name for wheel in wheels) + "\n"
+    """Lays a virtual environment with the wheels of the runtimes on the device; nothing where it is complete."""
+    listed = fetch(interpreter, tell)
     quoted = shlex.quote(environment)
     there = transport.run(("sh", "-c", f"cat {quoted}/wheels.txt 2>/dev/null || true"), "", 60)
-    if there.strip() == listed.strip():
+    names = listing(listed)
+    if there.strip() == names.strip():
         tell(f"{transport.reached}: {environment} is complete")
         return
-    tell(f"{transport.reached}: unpacking {len(wheels)} wheels into {environment}")
+    tell(f"{transport.reached}: unpacking {len(listed)} wheels into {environment}")
     unfinished = f"{environment}.unfinished"
     begin = f"rm -rf {shlex.quote(unfinished)}; mkdir -p {shlex.quote(unfinished)}"
     transport.run(("sh", "-c", begin), "", 120)
     try:
         transport.run(("python3", "-m", "venv", "--without-pip", unfinished), "", SETUP_SECONDS)
-        for wheel in wheels:
+        for wheel in listed:
             remote = transport.push(wheel)
             transport.run((f"{unfinished}/bin/python", "-c", UNPACK, remote), "", SETUP_SECONDS)
             transport.run(("rm", "-f", remote), "", 60)
-        transport.run((f"{unfinished}/bin/python", "-c", "import onnxruntime"), "", SETUP_SECONDS)
+        for module in modules(listed):
+            transport.run((f"{unfinished}/bin/python", "-c", f"import {module}"), "", SETUP_SECONDS)
         finish = f"cat >{shlex.quote(unfinished)}/wheels.txt; rm -rf {quoted}; mv {shlex.quote(unfinished)} {quoted}"
-        transport.run(("sh", "-c", finish), listed, 120)
+        transport.run(("sh", "-c", finish), names, 120)
     except BaseException:
         transport.run(("rm", "-rf", unfinished), "", 120)
         raise
-
-
-def download(interpreter: Interpreter, tell: Tell = lambda text: None) -> list[Path]:
-    """Returns wheels of ONNX Runtime, in the version used here, and NumPy for `interpreter`; kept in the cache.
-
-    Raises: DeviceError where the package index has none, or is not reached.
-    """
-    wanted = [f"onnxruntime=={metadata.version('onnxruntime')}", "numpy<3"]
-    tags = interpreter.platforms()
-    key = hashlib.sha256("\n".join([*wanted, *tags, str(interpreter.version)]).encode()).hexdigest()[:12]
-    folder = cache_folder().parent / "wheels" / key
-    if not folder.is_dir():
-        tell(f"fetching {' and '.join(wanted)} for {interpreter.environment}")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder.parent, prefix=".fetching-") as unfinished:
-            _download(wanted, interpreter, Path(unfinished) / "done")
-            (Path(unfinished) / "done").rename(folder)
-    return sorted(folder.glob("*.whl"))
-
-
-def _download(wanted: list[str], interpreter: Interpreter, folder: Path) -> None:
-    tags = [part for tag in interpreter.platforms() for part in ("--platform", tag)]
-    major, minor = interpreter.version
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", *tags]
-    command += ["--implementation", "cp", "--python-version", f"{major}.{minor}", "--abi", f"cp{major}{minor}"]
-    done = subprocess.run([*command, "--dest", str(folder), *wanted], capture_output=True, text=True, errors="replace")
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")] or ["pip said nothing"]
-        what = f"{interpreter.environment} with {' '.join(interpreter.libc)}"
-        raise DeviceError(f"no wheels for {what}: {lines[-1].removeprefix('ERROR: ')[:200]}")
 
 
 def write_worker(path: Path) -> None:

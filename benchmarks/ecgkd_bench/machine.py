@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ecgkd_bench import facts
@@ -43,8 +44,26 @@ def tool(*command: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def describe(root: Path = Path("/"), run: Tool = tool) -> dict[str, object]:
-    """Returns `soc`, `cores`, `features`, `memory_bytes`, `os`, `abi` and `clock` of this machine."""
+@dataclass(frozen=True)
+class Here:
+    """What no file says."""
+
+    cores: int
+    machine: str
+    libc: str
+    system: str
+    release: str
+
+
+def here() -> Here:
+    """Returns these facts of this machine."""
+    libc = " ".join(platform.libc_ver())
+    return Here(os.cpu_count() or 1, platform.machine(), libc, platform.system(), platform.release())
+
+
+def describe(root: Path = Path("/"), run: Tool = tool, known: Here | None = None) -> dict[str, object]:
+    """Returns `soc`, `cores`, `features`, `memory_bytes`, `os`, `abi` and `clock` of a machine, this one by default."""
+    known = known or here()
     cpuinfo = _fields(root / "proc/cpuinfo")
     flags = set((cpuinfo.get("flags") or cpuinfo.get("Features") or "").split())
     board = (_text(root / "proc/device-tree/model") or "").strip("\0 ")
@@ -67,11 +86,11 @@ def describe(root: Path = Path("/"), run: Tool = tool) -> dict[str, object]:
     memory = _fields(root / "proc/meminfo").get("MemTotal", "").split()
     return {
         "soc": soc.strip("\0 "),
-        "cores": os.cpu_count() or 1,
+        "cores": known.cores,
         "features": tuple(name for name in FEATURES if name in flags),
         "memory_bytes": int(memory[0]) * 1024 if memory else None,
-        "os": _system(root, android),
-        "abi": f"{platform.machine()} {' '.join(platform.libc_ver())}".strip(),
+        "os": _system(root, android, known),
+        "abi": f"{known.machine} {known.libc}".strip(),
         "clock": _clock(root, emulated),
     }
 
@@ -80,12 +99,12 @@ def state(root: Path = Path("/"), run: Tool = tool) -> State:
     """Returns governor, frequency (MHz), the hottest zone's temperature (°C) and what holds it back, now."""
     frequency = facts.clock_pi(run("vcgencmd", "measure_clock", "arm"))
     if frequency is None:
-        frequency = _number(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 1e-3)
+        frequency = number(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", 1e-3)
     if frequency is None:
         shown = _fields(root / "proc/cpuinfo").get("cpu MHz")
         frequency = float(shown) if shown else None
     zones = sorted((root / "sys/class/thermal").glob("thermal_zone*/temp"))
-    temperatures = [value for value in (_number(zone, 1e-3) for zone in zones) if value is not None]
+    temperatures = [value for value in (number(zone, 1e-3) for zone in zones) if value is not None]
     shown_by_pi = facts.temperature_pi(run("vcgencmd", "measure_temp"))
     temperatures += [shown_by_pi] if shown_by_pi is not None else []
     thermal = run("dumpsys", "thermalservice")
@@ -94,6 +113,8 @@ def state(root: Path = Path("/"), run: Tool = tool) -> State:
     status = facts.thermal_status(thermal)
     if held_back is None and status is not None:
         held_back = () if status == "none" else (f"thermal status {status}",)
+    if held_back is None:
+        held_back = _cooling(root)
     return State(
         governor=_text(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         frequency_mhz=frequency,
@@ -111,9 +132,23 @@ def peak_rss(root: Path = Path("/")) -> int | None:
     return int(peak[0]) * 1024 if peak else None
 
 
-def cores_allowed() -> int | None:
-    """Returns how many cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+def cores_allowed() -> list[int] | None:
+    """Returns the numbers of the cores that this process may run on."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def _cooling(root: Path) -> tuple[str, ...] | None:
+    """Returns `frequency capped` where the kernel's thermal governor lowers a processor's clock now.
+
+    Source: Linux, Documentation/driver-api/thermal/sysfs-api.rst (cooling_device: type, cur_state).
+    """
+    states = []
+    for device in (root / "sys/class/thermal").glob("cooling_device*"):
+        kind = _text(device / "type") or ""
+        if "cpufreq" in kind or kind == "Processor":
+            states.append(number(device / "cur_state", 1))
+    shown = [state for state in states if state is not None]
+    return None if not shown else ("frequency capped",) * any(shown)
 
 
 def _clock(root: Path, emulated: bool) -> Clock:
@@ -123,11 +158,11 @@ def _clock(root: Path, emulated: bool) -> Clock:
     return Clock.EMULATED if emulated else Clock.WALL
 
 
-def _system(root: Path, android: dict[str, str]) -> str:
+def _system(root: Path, android: dict[str, str], known: Here) -> str:
     release = _fields(root / "etc/os-release", "=").get("PRETTY_NAME", "").strip('"')
     if "ro.build.version.release" in android:
         release = f"Android {android['ro.build.version.release']}"
-    return f"{release or platform.system()}, {platform.system()} {platform.release()}"
+    return f"{release or known.system}, {known.system} {known.release}"
 
 
 def _text(path: Path) -> str | None:
@@ -137,7 +172,8 @@ def _text(path: Path) -> str | None:
         return None
 
 
-def _number(path: Path, scale: float) -> float | None:
+def number(path: Path, scale: float) -> float | None:
+    """Returns the number that the file holds times `scale`; None where there is no file or no number in it."""
     text = _text(path)
     try:
         return float(text) * scale if text else None

@@ -30,7 +30,7 @@ class Model:
 
     name: str
     format: str
-    """`onnx`, `ort` or `pt2`."""
+    """`onnx`, `ort`, `tflite`, `pt2` or `c`."""
     precision: str
     """`fp32` or `int8`; empty where nobody said."""
     sha256: str
@@ -65,7 +65,7 @@ class Device:
     before: State
     after: State
     during: tuple[State, ...] = ()
-    """Every tenth round."""
+    """At the beginning and the end of every few rounds."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,10 @@ class Threads:
     requested: int
     effective: int | None
     cores_allowed: int | None
+    cores_requested: tuple[int, ...] | None = None
+    """Processor numbers asked for; None where the system was to choose."""
+    cores: tuple[int, ...] | None = None
+    """Those that the process was bound to, read back."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,10 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class Latency:
-    """One inference on one window. `raw` is in the order of measurement: `rounds` blocks of equal length."""
+    """One inference on one window. `raw` is in the order of measurement: `rounds` blocks of equal length.
+
+    The rounds are spread evenly over `launches` processes, in order.
+    """
 
     unit: str
     """`ms`, or `instructions`."""
@@ -112,7 +119,13 @@ class Latency:
     p99: float
     stdev: float
     ci95: tuple[float, float]
-    """Of p50, by bootstrap over rounds."""
+    """Of p50, by bootstrap over launches and rounds."""
+    launches: int = 1
+    """Processes that measured, one after the other: where a process's memory lies moves its speed by a percent."""
+    of: str = "inference"
+    """What one raw value is: an `inference`, or the `block mean` where a runner prints no more."""
+    held_back_rounds: tuple[int, ...] = ()
+    """Rounds at whose beginning or end the device said that something held it back."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +143,49 @@ class Memory:
 
 
 @dataclass(frozen=True)
+class Streaming:
+    """What judging a stream costs, where the clock is time: one window after the other, as the signal comes in."""
+
+    hop_seconds: float
+    """From one window to the next; windows do not overlap."""
+    core_share: float
+    """Processor time of one window over the hop, in cores."""
+    duty_cycle: float
+    """Share of the time in which the model runs: p50 over the hop."""
+    windows_to_accept: float | None = None
+    """Expected for the right person with early acceptance (SPRT), an estimate; None where nobody said."""
+    signal_seconds_to_accept: float | None = None
+    compute_seconds_to_accept: float | None = None
+
+
+@dataclass(frozen=True)
+class Energy:
+    """What the device's own meter shows."""
+
+    source: str
+    """The meter: `rapl`, `pmic`, `battery`."""
+    seconds: float
+    """That each of the two was measured for."""
+    idle_watts: float
+    busy_watts: float
+    """With the model running without a pause."""
+    joules_per_inference: float
+    """Above idle."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How well the model recognises, as its contract says."""
+
+    eer: float
+    """Share; on `people` development people."""
+    people: int
+    protocol_sha256: str
+    """Only figures of one protocol stand beside each other."""
+    synthetic: bool = False
+
+
+@dataclass(frozen=True)
 class Record:
     """One model on one device by one backend."""
 
@@ -144,6 +200,10 @@ class Record:
     memory: Memory
     operators: dict[str, float] | None
     """Per inference by kind of operator, in the latency's unit; None where the runtime does not offer it."""
+    streaming: Streaming | None = None
+    energy: Energy | None = None
+    """None where the device shows none."""
+    evidence: Evidence | None = None
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -169,6 +229,8 @@ class Session:
     """UTC, ISO 8601."""
     records: tuple[Record, ...]
     ratios: tuple[Ratio, ...]
+    reference: Record | None = None
+    """The fixed network that is measured in turns with the others; None where nothing on the device runs it."""
     version: int = VERSION
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,10 +1,5 @@
-"""A session in words and numbers, and whether one is slower than another."""
+"""A session in words and numbers."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
-from ecgkd_bench import stats
-from ecgkd_bench.errors import MismatchError
 from ecgkd_bench.result import Clock, Record, Session
 
 HEADER = ("model", "backend", "thr", "p50", "p95", "p99", "ratio (95 % interval)", "load ms", "file kB", "RAM kB")
@@ -22,7 +17,7 @@ def table(session: Session) -> str:
                 record.model.name,
                 record.backend.requested,
                 str(record.threads.effective or record.threads.requested),
-                *(f"{value:.3f}" for value in (latency.p50, latency.p95, latency.p99)),
+                *(number(value, record) for value in (latency.p50, latency.p95, latency.p99)),
                 f"{ratio.value:.3f} ({ratio.ci95[0]:.3f} to {ratio.ci95[1]:.3f})" if ratio else "1",
                 f"{1000 * record.load_seconds:.0f}",
                 f"{record.memory.file_bytes / 1000:.0f}",
@@ -30,7 +25,7 @@ def table(session: Session) -> str:
             )
         )
     first = session.records[0]
-    return "\n".join([_where(first), *_aligned(rows), unit_in_words(first), *_warnings(session)])
+    return "\n".join([where(first), *aligned(rows), unit_in_words(first), *_streams(session), *_warnings(session)])
 
 
 def unit_in_words(record: Record) -> str:
@@ -44,7 +39,13 @@ def unit_in_words(record: Record) -> str:
     )
 
 
-def _where(record: Record) -> str:
+def number(value: float, record: Record) -> str:
+    """Returns a latency as people read it: ms, or a whole number of instructions."""
+    return f"{value:,.0f}" if record.clock is Clock.INSTRUCTIONS else f"{value:.3f}"
+
+
+def where(record: Record) -> str:
+    """Returns the device in one line: what it is, how it was reached, how its clock and temperature went."""
     device = record.device
     shown = {
         "governor": device.before.governor,
@@ -59,6 +60,24 @@ def _change(before: float | None, after: float | None) -> str:
     return " to ".join(f"{value:.0f}" for value in (before, after) if value is not None)
 
 
+def _streams(session: Session) -> list[str]:
+    """Returns a line for every model whose cost on a stream is known."""
+    lines = []
+    for record in session.records:
+        stream = record.streaming
+        if stream is None:
+            continue
+        line = f"{record.model.name}: a window every {stream.hop_seconds:g} s takes {100 * stream.core_share:.3g} % of "
+        line += f"one core (duty cycle {100 * stream.duty_cycle:.3g} %)"
+        if stream.signal_seconds_to_accept is not None and stream.compute_seconds_to_accept is not None:
+            line += f"; the right person is accepted after about {stream.signal_seconds_to_accept:.1f} s of signal and "
+            line += f"{1000 * stream.compute_seconds_to_accept:.3g} ms of computing (estimate)"
+        if record.energy is not None:
+            line += f"; {1000 * record.energy.joules_per_inference:.3g} mJ a window ({record.energy.source})"
+        lines.append(line)
+    return lines
+
+
 def _warnings(session: Session) -> list[str]:
     return [*_held_back(session.records[0])] + [
         f"{record.model.name}: not stable after {record.warm_up.seconds:.0f} s of warm-up; is something else running?"
@@ -69,70 +88,23 @@ def _warnings(session: Session) -> list[str]:
 
 def _held_back(record: Record) -> list[str]:
     """Returns the line for a device that was slowed down by heat or power while it measured."""
-    device = record.device
+    device, rounds = record.device, record.latency.held_back_rounds
     looks = (device.before, *device.during, device.after)
     reasons = sorted({reason for one in looks for reason in one.held_back or ()})
-    return [f"the device was held back ({', '.join(reasons)}); let it cool or power it better, and repeat"] * bool(
-        reasons
-    )
+    if not reasons:
+        return []
+    where = f"in {len(rounds)} of {record.latency.rounds} rounds, which are marked"
+    return [f"the device was held back ({', '.join(reasons)}) {where}; let it cool or power it better, and repeat"]
 
 
 def _kilobytes(size: int | None) -> str:
     return "-" if size is None else f"{size / 1000:.0f}"
 
 
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+def aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Returns rows of cells as lines with straight columns."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(cell.ljust(widths[i]) if i < 2 else cell.rjust(widths[i]) for i, cell in enumerate(row)).rstrip()
         for row in rows
     ]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One model in two sessions."""
-
-    model: str
-    backend: str
-    threads: int
-    before: float
-    after: float
-    ratio: float
-    ci95: tuple[float, float]
-    slower: bool
-    """Whether even the lower end of the interval is beyond the limit."""
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def compare(before: Session, after: Session, limit: float = 0.05) -> list[Change]:
-    """Returns the change of every model that both sessions measured; `limit` is a share, 0.05 for 5 %.
-
-    Raises: MismatchError where they share no model, or were measured on different devices or by different clocks.
-    """
-    old = {record.key: record for record in before.records}
-    shared = [(old[record.key], record) for record in after.records if record.key in old]
-    if not shared:
-        raise MismatchError("the two records share no model, backend and number of threads; nothing to compare")
-    for a, b in shared:
-        for what, left, right in (("device", a.device.soc, b.device.soc), ("clock", a.clock, b.clock)):
-            if left != right:
-                raise MismatchError(f"{a.model.name}: {what} {left} before and {right} after; not comparable")
-    changes = []
-    for a, b in shared:
-        value, ci95 = stats.independent_ratio(b.latency, a.latency)
-        slower = ci95[0] > 1 + limit
-        changes.append(Change(*b.key, a.latency.p50, b.latency.p50, value, ci95, slower))
-    return changes
-
-
-def changes_table(changes: list[Change]) -> str:
-    """Returns the comparison as text."""
-    rows: list[tuple[str, ...]] = [("model", "backend", "before", "after", "ratio (95 % interval)", "")]
-    for one in changes:
-        interval = f"{one.ratio:.3f} ({one.ci95[0]:.3f} to {one.ci95[1]:.3f})"
-        verdict = "slower" if one.slower else ""
-        rows.append((one.model, one.backend, f"{one.before:.3f}", f"{one.after:.3f}", interval, verdict))
-    return "\n".join(_aligned(rows))

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from ecgkd_bench.plan import Plan, Subject
 from ecgkd_bench.result import Session
-from ecgkd_bench.runner import Plan, Subject, measure
+from ecgkd_bench.runner import measure
 from ecgkd_bench.transport.base import SENTINEL
 
 
@@ -47,15 +48,17 @@ class FakeTransport:
             return {"operators": {"QGemm": 0.5}}
         models = [
             {
-                "raw_ms": [self.speeds[one["path"]] * (1 + 0.01 * (i % 5)) for i in range(3 * job["rounds"])],
-                "warm_up": {"runs": 30, "seconds": 0.1, "stable": self.speeds[one["path"]] < 100},
+                "raw_ms": [self.speeds.get(one["path"], 1.0) * (1 + 0.01 * (i % 5)) for i in range(3 * job["rounds"])],
+                "warm_up": {"runs": 30, "seconds": 0.1, "stable": self.speeds.get(one["path"], 1.0) < 100},
+                "processor_ms": self.speeds.get(one["path"], 1.0),
                 "backend": "onnxruntime CPUExecutionProvider",
                 "version": "1",
                 "threads": one["threads"],
             }
             for one in job["models"]
         ]
-        return {"before": state, "after": state, "during": [state], "cores_allowed": 4, "models": models}
+        states = {"before": state, "after": state, "during": [state], "held_back_rounds": []}
+        return {**states, "cores": [0, 1, 2, 3], "models": models}
 
 
 @pytest.fixture

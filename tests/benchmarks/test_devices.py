@@ -9,8 +9,9 @@ import pytest
 from ecgkd_bench import summary
 from ecgkd_bench.devices import Address, Reach, open_device, parse
 from ecgkd_bench.errors import DeviceError, MismatchError, RecordError
+from ecgkd_bench.plan import Plan, Subject
 from ecgkd_bench.result import Clock, Session
-from ecgkd_bench.runner import Plan, Subject, measure
+from ecgkd_bench.runner import measure
 from ecgkd_bench.transport.recording import RecordingTransport, ReplayTransport
 
 RECORDED = Path(__file__).parent / "recorded" / "emulated-arm64.json"
@@ -85,7 +86,7 @@ def test_the_session_with_the_emulated_machine_replays_without_it(tmp_path: Path
         (tmp_path / f"{name}.onnx").write_bytes(name.encode())
         subjects.append(Subject(name, tmp_path / f"{name}.onnx"))
     with open_device("ssh:root@127.0.0.1", Reach(replay=RECORDED)) as transport:
-        session: Session = measure(subjects, transport, Plan(rounds=4))
+        session: Session = measure(subjects, transport, Plan(rounds=4, block_ms=1))
     for record in session.records:
         assert record.clock is Clock.EMULATED
         assert record.device.soc == "QEMU Cortex-A53"

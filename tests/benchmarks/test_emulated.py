@@ -4,12 +4,14 @@ import io
 import shutil
 import subprocess
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from ecgkd_bench.emulated.boot import Board, _command, boot
 from ecgkd_bench.emulated.cpio import CpioWriter, add_tar
+from ecgkd_bench.emulated.environment import PYTHON, environment
 from ecgkd_bench.emulated.system import MODULES, System, pack
 from ecgkd_bench.errors import DeviceError
 
@@ -116,3 +118,15 @@ def test_a_missing_emulator_is_named_with_its_package(tmp_path: Path, monkeypatc
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DeviceError, match=r"qemu-system-aarch64 is missing.*apt install qemu-system-arm"):
         boot(System(tmp_path / "k", tmp_path / "i"))
+
+
+def test_the_environment_is_what_setup_would_lay(tmp_path: Path) -> None:
+    wheel = tmp_path / "numpy-2.0-cp311-cp311-x.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr("numpy/__init__.py", "x = 1\n")
+    listed = _listed(environment([wheel]))
+    folder = f"root/.cache/ecgkd-bench/{PYTHON.environment}"
+    assert listed[f"{folder}/wheels.txt"][1] == b"numpy-2.0-cp311-cp311-x.whl\n"
+    assert listed[f"{folder}/lib/python3.11/site-packages/numpy/__init__.py"] == (0o100755, b"x = 1\n")
+    assert listed[f"{folder}/bin/python"] == (0o120777, b"/usr/bin/python3.11")
+    assert list(listed).index(folder) < list(listed).index(f"{folder}/wheels.txt")

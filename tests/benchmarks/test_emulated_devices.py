@@ -8,6 +8,8 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -17,17 +19,18 @@ import numpy as np
 import onnx
 import pytest
 
+from ecgkd_bench import counted, static_runner, summary
+from ecgkd_bench.counted import BOARDS
 from ecgkd_bench.devices import Reach, open_device
-from ecgkd_bench.emulated.boot import Board, EmulatedMachine, boot
+from ecgkd_bench.emulated.boot import EmulatedMachine, boot
 from ecgkd_bench.emulated.system import lay
 from ecgkd_bench.errors import DeviceError, TransferError
-from ecgkd_bench.interpreter import prepare
+from ecgkd_bench.plan import Plan, Subject
 from ecgkd_bench.result import Clock, Session
-from ecgkd_bench.runner import Plan, Subject, measure
+from ecgkd_bench.runner import measure
 from ecgkd_bench.transport.adb import open_adb
-from ecgkd_bench.transport.base import ask
-from ecgkd_bench.transport.qemu import QemuTransport
 from ecgkd_bench.transport.ssh import open_ssh
+from tests.benchmarks import budgets
 
 TOOLS = ("qemu-system-aarch64", "mmdebstrap", "adb", "ssh")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -58,7 +61,7 @@ def machine() -> Iterator[EmulatedMachine]:
 
 @pytest.fixture(scope="module")
 def subjects(tmp_path_factory: pytest.TempPathFactory) -> list[Subject]:
-    """Two networks of one matrix product: float, and dynamically quantised to int8."""
+    """ONNX Runtime float and int8 (one matrix product), LiteRT int8, and the C engine where its compiler is there."""
     from onnxruntime.quantization import quantize_dynamic
 
     folder = tmp_path_factory.mktemp("models")
@@ -72,7 +75,11 @@ def subjects(tmp_path_factory: pytest.TempPathFactory) -> list[Subject]:
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=10)
     onnx.save(model, folder / "float.onnx")
     quantize_dynamic(folder / "float.onnx", folder / "int8.onnx")
-    return [Subject(name, folder / f"{name}.onnx") for name in ("float", "int8")]
+    subjects = [Subject(name, folder / f"{name}.onnx") for name in ("float", "int8")]
+    subjects.append(Subject("litert", budgets.SHIPPED / "deit_micro" / "deit_micro_4s_250hz_int8.tflite"))
+    if shutil.which(static_runner.TARGETS["aarch64"].compiler):
+        subjects.append(Subject("c", c99_sources(folder)))
+    return subjects
 
 
 def _ssh(machine: EmulatedMachine) -> str:
@@ -105,12 +112,14 @@ def test_both_ways_give_complete_records_that_agree(machine: EmulatedMachine, su
         with open_device(device, Reach(ssh_config=machine.ssh_config, setup=setup)) as transport:
             sessions.append(measure(subjects, transport, plan))
     for session in sessions:
+        assert session.reference is not None
         for record in session.records:
             assert record.clock is Clock.EMULATED
             assert record.device.soc == "QEMU Cortex-A53"
             assert "asimddp" not in record.device.features
             assert record.latency.count == len(record.latency.raw) >= 4
-            assert record.operators
+            assert record.operators or record.backend.requested != "onnxruntime"
+            assert record.memory.peak_rss_bytes
             assert record.load_seconds > 0
             assert record.threads.effective == 1
     for over_ssh, over_adb in zip(sessions[0].records, sessions[1].records, strict=True):
@@ -174,14 +183,56 @@ def test_a_device_out_of_space_is_said_and_left_clean(machine: EmulatedMachine, 
         _there(machine, "rm /tmp/fill")
 
 
-def test_instructions_are_counted_alike_every_time() -> None:
-    work = "import time\ndef f(): return sum(i * i for i in range(20000))\nf(); f()\nraw = []\n"
-    work += "for _ in range(8):\n a = time.perf_counter_ns(); f(); raw.append(time.perf_counter_ns() - a)\nprint(raw)"
-    transport = QemuTransport(Board(icount=True))
-    try:
-        counts = [np.median(json.loads(transport.run(("python3", "-c", work), "", 300))) for _ in range(2)]
-        prepare(transport)
-        assert ask(transport, {"action": "describe"}, 300)["clock"] == Clock.INSTRUCTIONS
-    finally:
-        transport.close()
-    assert counts[0] == pytest.approx(counts[1], rel=0.001)
+def test_instructions_are_counted_alike_every_time_and_within_their_budgets() -> None:
+    sessions = budgets.measured()
+    for session in sessions:
+        assert {record.clock for record in session.records} == {Clock.INSTRUCTIONS}
+        assert {record.latency.unit for record in session.records} == {"instructions"}
+    assert budgets.apart(sessions) < budgets.ALIKE
+    stored = json.loads(budgets.STORED.read_text())
+    assert not budgets.over(budgets.counts(sessions[0]), stored), f"renew: python {budgets.__file__} --renew"
+
+
+def test_sigterm_in_mid_run_leaves_the_device_clean_and_stops_the_machine() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="e"))  # a short name: sockets lie in it
+    ecgkd = Path(sys.executable).with_name("ecgkd")
+    model = budgets.SHIPPED / budgets.MODELS[0]
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    command = [str(ecgkd), "bench", str(model), "--device", "qemu:aarch64", "--setup"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        while "booted in" not in (line := process.stderr.readline()):
+            assert line, "it ended before the machine booted"
+        process.terminate()
+        assert process.wait(60) == 130
+    assert not list(folder.iterdir())
+    folder.rmdir()
+
+
+def test_a_board_counts_instructions_of_the_c_engine_the_same_every_time(tmp_path: Path) -> None:
+    missing = [tool for tool in BOARDS["mps2-an386"].needs if shutil.which(tool) is None]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}; make arm-tools")
+    sources = c99_sources(tmp_path)
+    sessions = [counted.measure([Subject("tiny", sources)], name) for name in ("mps2-an386", "mps2-an386", "armhf")]
+    records = [session.records[0] for session in sessions]
+    assert records[0].latency.p50 == records[1].latency.p50 > 0
+    assert records[0].operators == records[1].operators
+    assert records[0].memory.arena_bytes == 0  # in place
+    assert [record.device.reached for record in records[1:]] == ["qemu:mps2-an386", "qemu:armhf"]
+    assert "not time" in summary.table(sessions[0])
+
+
+def c99_sources(folder: Path) -> Path:
+    """Returns the C of a network of one addition, written into `folder`."""
+    graph_module = pytest.importorskip("ecgkd_export.graph")
+    emit = pytest.importorskip("ecgkd_export.c99.emit").emit
+    quant = graph_module.Quant(np.array([1 / 16], np.float32))
+    tensors = {
+        name: graph_module.Tensor(name, (1, 1000), graph_module.DType.INT8, quant) for name in ("window", "embedding")
+    }
+    relu = graph_module.Op(graph_module.Kind.RELU, "relu", ("window",), "embedding")
+    sources = emit(graph_module.Graph(tensors, (relu,), ("window",), ("embedding",)), name="tiny")
+    (folder / "tiny.c").write_bytes(sources.source)
+    (folder / "tiny.h").write_bytes(sources.header)
+    return folder / "tiny.c"

@@ -73,8 +73,10 @@ def test_a_phone_shows_current_temperatures_of_the_sensors_it_has() -> None:
 
 
 def test_a_battery_is_read_in_volts_and_degrees() -> None:
-    expected = {"level": 0.84, "temperature_c": 32.6, "voltage_v": 4.063, "charging": True}
-    assert facts.battery(BATTERY) == pytest.approx(expected)
+    shown = facts.battery(BATTERY)
+    assert (shown["charge_c"], shown["charging"]) == (None, True)
+    assert (shown["level"], shown["temperature_c"], shown["voltage_v"]) == pytest.approx((0.84, 32.6, 4.063))
+    assert facts.battery("  Charge counter: 2150000\n")["charge_c"] == pytest.approx(7740)
 
 
 @pytest.mark.parametrize("text", [None, "", "Can't find service: battery\n", "  temperature: 0\n  voltage: 0\n"])

@@ -89,3 +89,18 @@ def test_an_emulated_board_is_known_as_one_and_by_what_it_models(tmp_path: Path)
     assert (described["soc"], described["clock"]) == ("QEMU Cortex-A53", "emulated")
     _write(tmp_path, proc__cmdline=f"quiet {machine.COUNTING}\n")
     assert machine.describe(tmp_path)["clock"] == "instructions"
+
+
+def test_a_board_whose_kernel_lowers_its_clock_says_so_and_one_without_such_cooling_nothing(tmp_path: Path) -> None:
+    assert machine.state(tmp_path).held_back is None
+    cooling = "sys__class__thermal__cooling_device0__"
+    _write(tmp_path, **{cooling + "type": "thermal-cpufreq-0\n", cooling + "cur_state": "0\n"})
+    assert machine.state(tmp_path).held_back == ()
+    _write(tmp_path, **{cooling + "cur_state": "2\n"})
+    assert machine.state(tmp_path).held_back == ("frequency capped",)
+
+
+def test_cooling_of_anything_but_the_processor_is_none_of_it(tmp_path: Path) -> None:
+    cooling = "sys__class__thermal__cooling_device0__"
+    _write(tmp_path, **{cooling + "type": "pwm-fan\n", cooling + "cur_state": "3\n"})
+    assert machine.state(tmp_path).held_back is None

@@ -18,13 +18,14 @@ def test_a_record_holds_what_the_schema_names(measured: Measured) -> None:
     assert document["version"] == 1
     assert set(record) == {
         *("model", "device", "clock", "backend", "threads", "warm_up", "latency"),
-        *("load_seconds", "memory", "operators"),
+        *("load_seconds", "memory", "operators", "streaming", "energy", "evidence"),
     }
     assert record["clock"] == "wall"
     assert {"unit", "raw", "count", "mean", "p50", "p90", "p95", "p99", "stdev", "ci95"} <= set(record["latency"])
     assert {"file_bytes", "peak_rss_bytes", "arena_bytes"} <= set(record["memory"])
     assert {"soc", "os", "abi", "before", "after", "reached"} <= set(record["device"])
-    assert set(record["threads"]) == {"requested", "effective", "cores_allowed"}
+    assert set(record["threads"]) == {"requested", "effective", "cores_allowed", "cores_requested", "cores"}
+    assert document["reference"]["model"]["name"] == "reference"
 
 
 def test_a_session_comes_back_from_json_unchanged(measured: Measured, tmp_path: Path) -> None:

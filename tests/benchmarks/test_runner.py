@@ -9,8 +9,9 @@ import onnx
 import pytest
 
 from ecgkd_bench.errors import DeviceError, MismatchError
+from ecgkd_bench.plan import Plan, Subject
 from ecgkd_bench.result import Session
-from ecgkd_bench.runner import Plan, Subject, measure
+from ecgkd_bench.runner import measure
 from ecgkd_bench.transport.local import LocalTransport
 
 Measured = Callable[[dict[str, float]], Session]

@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from ecgkd_bench import native
 from ecgkd_bench.errors import BenchError, DeviceError, TransferError
 from ecgkd_bench.interpreter import probe
+from ecgkd_bench.remote_facts import RemoteFacts
+from ecgkd_bench.transport.base import SENTINEL, ask
 from ecgkd_bench.transport.remote import RemoteTransport, how_it_ended
 from ecgkd_bench.transport.ssh import open_ssh, reason
 
@@ -132,6 +135,42 @@ def test_a_runner_that_fails_is_one_clear_line(host: Host, command: tuple[str, .
             transport.run(command, "", 20)
     finally:
         transport.close()
+
+
+@needs_sshd
+@pytest.mark.network
+@pytest.mark.parametrize("printed", ["garbage", f"garbage\n{SENTINEL}", ""])
+def test_a_worker_that_prints_garbage_is_one_clear_line(host: Host, printed: str) -> None:
+    before = _left()
+    transport = host.connect()
+    transport.python = ("printf", "%s\n", printed)
+    try:
+        with pytest.raises(
+            DeviceError, match=r"the benchmark (ended without its closing line|answered something)"
+        ) as caught:
+            ask(transport, {"action": "describe"}, 20)
+        assert "\n" not in str(caught.value)
+    finally:
+        transport.close()
+    assert _left() == before
+
+
+@needs_sshd
+@pytest.mark.network
+def test_a_device_without_python_is_measured_by_the_c_engines_runner(host: Host, tmp_path: Path) -> None:
+    facts = '"ecgkd_runner": 1, "target": "t", "window_bytes": 1000, "arena_bytes": 64, "ticks_per_second": 1000'
+    script = f"[ $1 = info ] && echo '{{{facts}}}'\n[ $1 = bench ] && echo '{{{facts}, \"ticks\": [2, 2]}}'\ntrue"
+    (tmp_path / "benchmark_model").write_text(f"#!/bin/sh\n{script}\n")
+    transport = host.connect()
+    try:
+        remote = transport.push(tmp_path / "benchmark_model")
+        transport.run(("chmod", "755", remote), "", 20)
+        assert native.parse_static(transport.run((remote, "bench"), "", 20), transport.run((remote, "info"), "", 20)).ms
+        described = RemoteFacts(transport).describe()
+    finally:
+        transport.close()
+    assert described["cores"] == os.cpu_count()
+    assert described["clock"] == "wall"
 
 
 @needs_sshd

@@ -51,6 +51,31 @@ def test_the_same_values_give_the_same_interval_twice() -> None:
     assert stats.summarise(_rounds(1.0, 3), 40) == stats.summarise(_rounds(1.0, 3), 40)
 
 
+def test_processes_that_differ_widen_the_interval_although_their_rounds_agree() -> None:
+    processes = np.repeat([0.98, 0.99, 1.0, 1.01, 1.02], 80)
+    noise = np.exp(np.random.default_rng(0).normal(0, 0.001, 400))
+    raw = list(processes * noise)
+    (low, high), (blind_low, blind_high) = (stats.summarise(raw, 40, launches=n).ci95 for n in (5, 1))
+    assert low < 0.98 < 1.02 < high
+    assert high - low > 1.5 * (blind_high - blind_low)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_interval_over_processes_holds_the_truth_in_most_runs(seed: int) -> None:
+    held = 0
+    for run in range(20):
+        random = np.random.default_rng((seed, run))
+        processes = np.repeat(np.exp(random.normal(0, 0.01, 5)), 80)
+        low, high = stats.summarise(list(processes * np.exp(random.normal(0, 0.01, 400))), 40, launches=5).ci95
+        held += low <= 1.0 <= high
+    assert held >= 17
+
+
+def test_rounds_that_do_not_divide_into_launches_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 rounds cannot be those of 2 launches"):
+        stats.summarise([1.0, 2.0, 3.0], 3, launches=2)
+
+
 @pytest.mark.parametrize(("raw", "rounds"), [([], 1), ([1.0, 2.0, 3.0], 2), ([1.0], 0)])
 def test_values_that_are_not_whole_rounds_are_refused(raw: list[float], rounds: int) -> None:
     with pytest.raises(ValueError, match="rounds of equal length"):

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from ecgkd_bench import summary
-from ecgkd_bench.errors import MismatchError
 from ecgkd_bench.result import Clock, Session
 
 Measured = Callable[[dict[str, float]], Session]
@@ -34,21 +33,20 @@ def test_an_unstable_warm_up_is_said(measured: Measured) -> None:
     assert "a: not stable after" in summary.table(measured({"a": 200.0}))
 
 
-def test_a_regression_beyond_the_limit_is_found(measured: Measured) -> None:
-    (change,) = summary.compare(measured({"a": 1.0}), measured({"a": 1.1}), limit=0.05)
-    assert change.slower
-    assert change.ratio == pytest.approx(1.1)
+def test_what_a_stream_costs_is_said_where_the_clock_is_time(measured: Measured) -> None:
+    session = measured({"a": 2.0})
+    stream = session.records[0].streaming
+    assert stream is not None
+    assert stream.duty_cycle == pytest.approx(2.04e-3 / 4)
+    assert stream.core_share == pytest.approx(2e-3 / 4)
+    assert "a: a window every 4 s takes 0.05 % of one core" in summary.table(session)
+    assert stream.windows_to_accept is None
 
 
-@pytest.mark.parametrize("speed", [1.0, 1.02, 0.5])
-def test_what_is_within_the_limit_or_faster_is_no_regression(measured: Measured, speed: float) -> None:
-    (change,) = summary.compare(measured({"a": 1.0}), measured({"a": speed}), limit=0.05)
-    assert not change.slower
-
-
-def test_records_of_different_models_or_clocks_are_not_compared(measured: Measured) -> None:
+def test_a_device_that_was_held_back_is_said_with_its_rounds(measured: Measured) -> None:
     session = measured({"a": 1.0})
-    with pytest.raises(MismatchError, match="share no model"):
-        summary.compare(session, measured({"b": 1.0}))
-    with pytest.raises(MismatchError, match="clock wall before and emulated after"):
-        summary.compare(session, _clocked(session, Clock.EMULATED))
+    record = session.records[0]
+    hot = replace(record.device, during=(replace(record.device.before, held_back=("throttled",)),))
+    marked = replace(record, device=hot, latency=replace(record.latency, held_back_rounds=(0, 1)))
+    text = summary.table(replace(session, records=(marked,)))
+    assert "the device was held back (throttled) in 2 of 10 rounds, which are marked" in text

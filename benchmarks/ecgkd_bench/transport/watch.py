@@ -14,7 +14,7 @@ from ecgkd_bench.errors import BenchError, DeviceError
 FOLDER = "ecgkd-bench: folder "
 CONNECT_SECONDS = 60.0
 BEAT_SECONDS = 5.0
-SILENCE_SECONDS = 30.0
+SILENCE_SECONDS = 45.0
 """No echo for so long: the link is dead."""
 
 

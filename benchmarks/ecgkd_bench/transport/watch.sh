@@ -1,5 +1,5 @@
 # sh -c THIS watch BASE...: owns one ecgkd-bench folder on the device and clears it away, whatever becomes of the link.
-# In: a new line every few seconds, echoed. When stdin ends, or nothing new came for 30 s, every process in
+# In: a new line every few seconds, echoed. When stdin ends, or nothing new came for 45 s, every process in
 # FOLDER/pids is ended and the folder removed. Folders of earlier owners that died are removed at the start.
 trap '' HUP PIPE
 umask 077
@@ -30,7 +30,7 @@ dir=$(mktemp -d "$base/ecgkd-bench.XXXXXX") && mkdir "$dir/pids" && echo $$ >"$d
         read -r now 2>/dev/null <"$dir/beat"
         [ "$now" = "$last" ] && missed=$((missed + 1)) || missed=0
         last=$now
-        [ "$missed" -lt 6 ] || break
+        [ "$missed" -lt 9 ] || break
     done
     clean "$dir"
     kill -KILL $$
