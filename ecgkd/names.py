@@ -35,6 +35,19 @@ class Distillation(StrEnum):
     """Plain temperature (Hinton et al. 2015)."""
 
 
+class Balance(StrEnum):
+    """How identity and activity share one network."""
+
+    FIXED = "fixed"
+    """By the weights of their terms."""
+    GRADNORM = "gradnorm"
+    """By weights that make their gradients alike in length (Chen et al. 2018)."""
+    UNCERTAINTY = "uncertainty"
+    """By learned uncertainties (Kendall et al. 2018)."""
+    PCGRAD = "pcgrad"
+    """By taking out of each gradient what works against the other (Yu et al. 2020)."""
+
+
 class Precision(StrEnum):
     """Number format of a training's forward and backward pass."""
 

@@ -229,6 +229,9 @@ def synth(
     out: Annotated[Path, typer.Option(help="Where to: SET.npz, or a folder of shards.")],
     people: Annotated[int, typer.Option(min=1, help="How many synthetic people.")] = 60,
     seed: Annotated[int, typer.Option(min=0, help="Another seed, other people.")] = 0,
+    activities: Annotated[
+        str, typer.Option(help="What they do while they are recorded, such as rest,walking,jogging.")
+    ] = "rest",
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -237,7 +240,7 @@ def synth(
     from ecgkd.data.synthetic import SynthConfig, synthesise, synthetic_info
     from ecgkd.data.write import is_npz
 
-    config = SynthConfig(people=people, seed=seed)
+    config = SynthConfig(people=people, seed=seed, activities=tuple(activities.split(",")))
     is_npz(out)
     about: dict[str, Any] = {"set": str(out), "people": people, "seed": seed, "records": config.n_records}
     if dry_run:

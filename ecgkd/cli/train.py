@@ -139,6 +139,54 @@ def _ablate(recipe: "Recipe", teacher: Path, resume: Path | None, out: Path, see
     emit({"run": str(folder), "rows": [asdict(line) for line in table]}, markdown(table), as_json)
 
 
+def _study_recipe(name: str, data: list[str] | None, overrides: list[str] | None, resume: Path | None) -> "Recipe":
+    """Returns the recipe of a study, over one set. Its folds are made anew, so that no protocol file is named."""
+    recipe = _recipe(name, data, None, overrides, resume)
+    if len(recipe.data.sets) != 1:
+        found = ", ".join(recipe.data.sets) or "none"
+        raise UsageError(
+            f"{recipe.name}: a study is of one set with activities; found {found}. Name it with --data SET"
+        )
+    return recipe
+
+
+def _study(
+    recipe: "Recipe",
+    teacher: Path | None,
+    start: Path | None,
+    resume: Path | None,
+    out: Path,
+    folds: int,
+    repeats: int,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
+    from ecgkd.cli.load import open_sets
+    from ecgkd.evaluation.dual_task_table import make_tables, markdown, write_tables
+    from ecgkd.training.run_directory import new_folder
+    from ecgkd.training.study import references, study, study_rows
+
+    (one,) = open_sets(list(recipe.data.sets))
+    rows = list(study_rows(recipe, teacher is not None, start))
+    if dry_run:
+        plan = {"dry_run": True, "recipe": recipe.to_dict(), "rows": rows, "trainings": len(rows) * folds * repeats + 1}
+        emit(plan, f"{recipe.name}: {plan['trainings']} trainings; nothing written", as_json)
+        return
+    folder = resume or new_folder(out, f"{recipe.name}-study")
+    recipe.save(folder / "recipe.toml")
+    say(f"study: {folder}")
+    try:
+        with progress("study") as report:
+            found = study(recipe, one, folder, teacher, start, folds, repeats, progress=report)
+    except KeyboardInterrupt:
+        say(f"stopped; finished cells are kept, go on with: --resume {folder}")
+        raise
+    found |= references(found["GradNorm"], one, {})
+    document = make_tables(found, one)
+    write_tables(document, folder)
+    emit({"run": str(folder), **document}, markdown(document), as_json)
+
+
 def register(app: typer.Typer) -> None:
     @app.command()
     def train(
@@ -148,10 +196,25 @@ def register(app: typer.Typer) -> None:
         settings: SetOption = None,
         resume: ResumeOption = None,
         out: OutOption = Path("runs"),
+        study: Annotated[
+            bool, typer.Option("--study", help="Both tasks of a DT4ECG recipe, alone and together, in folds of people.")
+        ] = False,
+        teacher: Annotated[Path | None, typer.Option("--teacher", help="Run to distil from, with --study.")] = None,
+        start: Annotated[
+            Path | None, typer.Option("--start", help="Run of the same network to begin two rows with, with --study.")
+        ] = None,
+        folds: Annotated[int, typer.Option("--folds", min=2, help="Groups of people left out, with --study.")] = 3,
+        repeats: Annotated[int, typer.Option("--repeats", min=1, help="Partitions of the people, with --study.")] = 1,
         as_json: JsonOption = False,
         dry_run: DryRunOption = False,
     ) -> None:
         """Train a teacher, or a student on its own."""
+        if study:
+            plan = _study_recipe(recipe, data, settings, resume)
+            _study(plan, teacher, start, resume, out, folds, repeats, as_json, dry_run)
+            return
+        if teacher is not None:
+            raise UsageError(f"--teacher belongs to a study (--study) or to: ecgkd distill {recipe} --teacher RUN")
         chosen = _recipe(recipe, data, protocol, settings, resume)
         if chosen.loss.distils:
             raise UsageError(f"{chosen.name} distils; type: ecgkd distill {recipe} --teacher RUN")

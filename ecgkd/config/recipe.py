@@ -35,6 +35,8 @@ class Recipe:
             raise UsageError(f"name is {self.name!r}; expected a word that can name a folder")
         if self.loss.margin and self.model.head != Head.COSINE:
             raise UsageError(f'loss.margin is {self.loss.margin}, which needs model.head = "cosine"')
+        if self.model.frozen and (self.loss.identifies or not self.loss.activity):
+            raise UsageError("model.frozen leaves only the activity head to learn: loss.activity above 0, the others 0")
         if self.role == Role.TEACHER and self.loss.distils:
             raise UsageError('role is "teacher", but loss has terms of distillation; a student takes those')
 

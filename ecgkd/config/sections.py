@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 
 from ecgkd.errors import UsageError
-from ecgkd.names import Distillation, Head, Margin, Precision
+from ecgkd.names import Balance, Distillation, Head, Margin, Precision
 
 Pair = tuple[float, float]
 """(lowest, highest)."""
@@ -43,9 +43,15 @@ class ModelConfig:
     head: Head = Head.LINEAR
     drop_path: float = 0.1
     """Stochastic depth of a DeiT's last block, 0 … 1; ResNets ignore it."""
+    start: str = ""
+    """Finished run of the same network whose weights the training begins with, heads of classes left out."""
+    frozen: bool = False
+    """Whether what embeds stays as `start` has it, so that only the activity head learns."""
 
     def __post_init__(self) -> None:
         _share("model.drop_path", self.drop_path)
+        if self.frozen and not self.start:
+            raise UsageError("model.frozen keeps the weights of another run; name it with model.start")
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,21 @@ class LossConfig:
     """Relative weights of the four levels in the feature and relation terms, shallow to deep."""
     ramp: float = 2.0
     """Epochs over which all terms of distillation rise from 0."""
+    activity: float = 0.0
+    """Weight of the cross-entropy over activities; needs a network with a head for them (dt4ecg)."""
+    activity_kd: float = 0.0
+    """Weight of the distillation of activity logits, at a temperature of `kd_temperature`; needs a teacher with both
+    tasks."""
+    balance: Balance = Balance.FIXED
+    """How identity (all other terms together) and activity share the network."""
+    balance_alpha: float = 1.0
+    """GradNorm: how strongly the task that has learned less is favoured; 0 for gradients of one length."""
+    balance_lr: float = 0.025
+    """GradNorm: how fast its weights move."""
+    balance_from: float = 1.0
+    """Epochs before GradNorm's weights begin to move."""
+    balance_hold: float = 0.9
+    """Share of the training after which they stay as they are."""
 
     def __post_init__(self) -> None:
         for name in ("ce", "margin", "triplet", "triplet_margin", "kd", "embedding", "features", "relations"):
@@ -100,13 +121,30 @@ class LossConfig:
         _at_least("loss.statistics_batches", self.statistics_batches, 1)
         if len(self.levels) != 4 or min(self.levels) < 0 or sum(self.levels) == 0:
             raise UsageError(f"loss.levels is {list(self.levels)}; expected four weights, not negative, not all 0")
-        if self.ce == 0 and self.triplet == 0 and not self.distils:
+        for name in ("activity", "activity_kd", "balance_alpha", "balance_lr", "balance_from"):
+            _at_least(f"loss.{name}", getattr(self, name), 0)
+        _share("loss.balance_hold", self.balance_hold)
+        if not self.identifies and self.activity == 0:
             raise UsageError("loss: every term has weight 0; give at least loss.ce a weight")
+
+        if self.balance != Balance.FIXED and not (self.identifies and self.activity):
+            raise UsageError(f'loss.balance is "{self.balance}", which needs both tasks; give loss.activity a weight')
+        if self.activity_kd and not self.activity:
+            raise UsageError("loss.activity_kd needs loss.activity, the task that it helps")
 
     @property
     def distils(self) -> bool:
         """Whether any term needs a teacher."""
-        return any((self.kd, self.embedding, self.features, self.relations, self.relations_embedding))
+        return any((*self._of_embedding, self.activity_kd))
+
+    @property
+    def identifies(self) -> bool:
+        """Whether any term teaches who it is."""
+        return any((self.ce, self.triplet, *self._of_embedding))
+
+    @property
+    def _of_embedding(self) -> tuple[float, ...]:
+        return self.kd, self.embedding, self.features, self.relations, self.relations_embedding
 
 
 @dataclass(frozen=True)

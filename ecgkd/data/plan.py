@@ -11,6 +11,7 @@ from ecgkd.data.catalogue import Corpus, find_corpus
 from ecgkd.data.physionet import SOURCE_FILE
 from ecgkd.data.read import peek
 from ecgkd.data.rules import (
+    ENDINGS,
     Rule,
     Source,
     by_folder,
@@ -20,6 +21,7 @@ from ecgkd.data.rules import (
     recording_files,
     with_header,
 )
+from ecgkd.data.stretches import stretches_of
 from ecgkd.data.write import SHARD_SAMPLES
 from ecgkd.errors import DataError, RecordingError, UsageError
 from ecgkd.files import read_json
@@ -64,6 +66,8 @@ class Plan:
     fs: float | None
     unit: str | None
     info: dict[str, Any]
+    resample: float | None = None
+    """Hz that recordings are brought to; None for their own."""
 
     @property
     def undated(self) -> int:
@@ -102,9 +106,10 @@ def _sources(folder: Path, rule: Rule) -> list[Source]:
     if rule.table:
         table = Path(rule.table)
         return by_table(folder, table if table.is_file() else folder / table, rule)
-    files = recording_files(folder)
+    files = recording_files(folder, endings=rule.endings or ENDINGS)
     if not files:
-        raise DataError(f"{folder}: no recordings in it; expected WFDB, EDF, BDF, MAT, NPZ or CSV files")
+        expected = " or ".join(rule.endings) if rule.endings else "WFDB, EDF, BDF, MAT, NPZ or CSV"
+        raise DataError(f"{folder}: no recordings in it; expected {expected} files")
     if rule.pattern:
         return by_pattern(folder, files, rule)
     sources = by_folder(folder, files)
@@ -131,6 +136,21 @@ def _ask_headers(sources: Sequence[Source], progress: Progress | None) -> list[S
     return asked
 
 
+def _by_activity(sources: Sequence[Source], rule: Rule, progress: Progress | None) -> list[Source]:
+    """Returns a source for every stretch of one activity. Raises: DataError where no recording has any."""
+    names = dict(rule.activities)
+    found = []
+    for number, source in enumerate(sources, 1):
+        for place, part in enumerate(stretches_of(source.path, rule.labels, names), 1):
+            name, span = f"{source.name}/{place:02d}-{part.activity.replace(' ', '-')}", (part.begin, part.end)
+            found.append(replace(source, name=name, activity=part.activity, span=span))
+        if progress is not None:
+            progress(number, len(sources), "looking for activities")
+    if not found:
+        raise DataError(f"{sources[0].path} and {len(sources) - 1} more: no activity is marked in them")
+    return found
+
+
 def plan(folder: Path | str, options: Options, progress: Progress | None = None) -> Plan:
     """Returns what `prepare` would take in. Raises: UsageError, DataError where people cannot be told apart."""
     folder = Path(folder)
@@ -139,6 +159,8 @@ def plan(folder: Path | str, options: Options, progress: Progress | None = None)
     corpus, info = _known(folder, options)
     rule = _rule(folder, corpus, options)
     sources = _ask_headers(_sources(folder, rule), progress)
+    if rule.labels:
+        sources = _by_activity(sources, rule, progress)
     nameless = [source.name for source in sources if not source.subject]
     if nameless:
         raise UsageError(
@@ -152,4 +174,5 @@ def plan(folder: Path | str, options: Options, progress: Progress | None = None)
         options.fs or rule.fs,
         options.unit or rule.unit,
         info,
+        rule.resample,
     )

@@ -17,6 +17,7 @@ from ecgkd.data.raw import to_record
 from ecgkd.data.read import read_raw
 from ecgkd.data.rules import Source
 from ecgkd.data.stage import Taken, staged
+from ecgkd.data.stretches import at_rate, cut
 from ecgkd.data.write import Index, NpzWriter, ShardWriter, is_npz
 from ecgkd.errors import DataError, EcgkdError, RecordingError
 from ecgkd.record import Record
@@ -55,6 +56,7 @@ class _Task:
     lead: str | None
     fs: float | None
     unit: str | None
+    resample: float | None = None
 
 
 def _read(task: _Task) -> Record | EcgkdError:
@@ -63,7 +65,11 @@ def _read(task: _Task) -> Record | EcgkdError:
     try:
         lead = source.lead or task.lead
         record = to_record(read_raw(source.path, lead), source.name, task.fs, lead, task.unit)
+        if source.span is not None:
+            record = cut(record, *source.span)
         require_whole(record)
+        if task.resample is not None:
+            record = at_rate(record, task.resample)
     except RecordingError as error:
         return error
     return replace(
@@ -134,7 +140,7 @@ def _fill(
     writer: ShardWriter | NpzWriter, taken: Taken, todo: Plan, options: Options, progress: Progress | None
 ) -> None:
     tasks = [
-        _Task(source, session, day, todo.lead, todo.fs, todo.unit)
+        _Task(source, session, day, todo.lead, todo.fs, todo.unit, todo.resample)
         for source, (session, day) in zip(todo.sources, todo.sittings)
     ][taken.consumed :]
     cores = min(os.cpu_count() or 1, 8) if len(tasks) >= _ALONE else 1
@@ -166,7 +172,7 @@ def prepare(
         _fill(writer, taken, todo, options, progress)
         writer.finish()
     else:
-        how = repr((todo.lead, todo.fs, todo.unit, todo.sittings, options.shard_samples))
+        how = repr((todo.lead, todo.fs, todo.unit, todo.resample, todo.sittings, options.shard_samples))
         with staged(out, todo.info, todo.sources, how, options.shard_samples) as (writer, taken):
             resumed = taken.consumed
             _fill(writer, taken, todo, options, progress)

@@ -4,13 +4,16 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from ecgkd.data import read_csv, read_edf, read_mat, read_npz, read_wfdb
+from ecgkd.data import read_csv, read_edf, read_mat, read_mhealth, read_npz, read_respiban, read_wfdb
 from ecgkd.data.prepared import PreparedSet, is_set, open_set
 from ecgkd.data.raw import RawFile, lead_name, to_record
 from ecgkd.errors import RecordingError, UsageError
 from ecgkd.record import Record
 
-FORMATS = "WFDB (.hea with its .dat), EDF, EDF+, BDF, MAT up to version 7, NPZ, NPY, CSV, TSV, or SET#RECORD"
+FORMATS = (
+    "WFDB (.hea with its .dat), EDF, EDF+, BDF, MAT up to version 7, NPZ, NPY, CSV, TSV, PKL (PPG-DaLiA, WESAD), LOG "
+    "(MHEALTH), or SET#RECORD"
+)
 
 
 def _read(path: Path) -> bytes:
@@ -32,6 +35,8 @@ def read_raw(path: Path, lead: str | None = None) -> RawFile:
         return read_wfdb.read(path if wfdb_base else path.with_suffix(""))
     if not os.path.isfile(path):
         raise RecordingError(f"{path}: no such recording; expected {FORMATS}")
+    if path.suffix in (".pkl", ".log"):
+        return (read_respiban if path.suffix == ".pkl" else read_mhealth).read(path)
     head = _read(path)
     if not head:
         raise RecordingError(f"{path}: an empty file")

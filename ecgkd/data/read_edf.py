@@ -74,6 +74,25 @@ def peek(path: Path) -> tuple[str, datetime | None]:
     return "", None
 
 
+def annotations(path: Path) -> list[tuple[float, float, str]]:
+    """Returns begin (s), duration (s; 0 where none is given) and text of the EDF+ annotations at `path`.
+
+    Raises: RecordingError for a file that cannot be read.
+    """
+    _library()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            marks = _open(path).annotations
+            return [(float(one.onset), float(one.duration or 0.0), str(one.text).strip()) for one in marks]
+    except RecordingError:
+        raise
+    except OSError as error:
+        raise RecordingError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # the library raises whatever its parsing trips over
+        raise RecordingError(f"{path}: not an EDF file whose annotations can be read ({error})") from error
+
+
 def read(path: Path) -> RawFile:
     """Returns the content of the EDF, EDF+ or BDF file at `path`.
 

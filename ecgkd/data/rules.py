@@ -45,6 +45,12 @@ class Rule:
     lead: str | None = None
     fs: float | None = None
     unit: str | None = None
+    labels: str = ""
+    """Where a recording says what is done when, so that it is cut into stretches of one activity: see `stretches`."""
+    endings: tuple[str, ...] = ()
+    """Of the recordings' names, where they are not the usual ones."""
+    resample: float | None = None
+    """Hz, where the front end does not take the rate of the source."""
     strict: bool = True
     """Whether a recording that the pattern does not fit is an error; otherwise it is left alone."""
 
@@ -62,6 +68,8 @@ class Source:
     date: datetime.date | None = None
     activity: str = ""
     lead: str = ""
+    span: tuple[float, float] | None = None
+    """The stretch of the file that it is, s; None for all of it."""
 
 
 def compile_pattern(text: str) -> re.Pattern[str]:
@@ -102,13 +110,13 @@ def parse_date(text: str, where: str) -> datetime.date:
     raise UsageError(f"{where}: {text!r} is no date; write it as 2024-05-31")
 
 
-def recording_files(folder: Path, besides: Iterable[Path] = ()) -> list[Path]:
+def recording_files(folder: Path, besides: Iterable[Path] = (), endings: tuple[str, ...] = ENDINGS) -> list[Path]:
     """Returns the recordings below `folder`, sorted. What stands beside a WFDB header of its name belongs to that."""
     left_out = {path.resolve() for path in besides}
     found = [
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in ENDINGS
+        if path.suffix.lower() in endings
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and path.resolve() not in left_out
         and path.name not in ("SHA256SUMS.txt", "LICENSE.txt", "README.txt")

@@ -148,7 +148,7 @@ def resample(
         fmr = fmr_of(chunk)
         with np.errstate(invalid="ignore", divide="ignore"):
             fnmr = (below.T @ draws[chunk].T) / (draws[chunk] @ total)
-        eer[chunk] = _equal_error_rates(fmr, fnmr)
+        eer[chunk] = equal_error_rates(fmr, fnmr)
         for wanted, rates in fnmr_at.items():
             first = np.minimum((fmr > wanted * (1 + FLOAT32_ROUNDING)).sum(axis=0), len(fmr) - 1)  # it falls
             rates[chunk] = fnmr[first, np.arange(len(first))]
@@ -240,7 +240,7 @@ def _coarse_places(tally: Tally) -> NDArray[np.int64]:
     return np.unique(np.clip(np.concatenate([chosen, [0, last]]), 0, last))
 
 
-def _equal_error_rates(fmr: Replicates, fnmr: Replicates) -> Replicates:
+def equal_error_rates(fmr: Replicates, fnmr: Replicates) -> Replicates:
     """Returns the EER (n,) of curves (K, n), as `ErrorCurve.eer` has it; NaN where a curve is."""
     k = np.maximum((fmr > fnmr).sum(axis=0), 1)  # the rates cross once
     column = np.arange(len(k))

@@ -11,9 +11,12 @@ from ecgkd.losses.features import (
     hierarchical_alignment,
     pool_time,
 )
+from ecgkd.losses.gradnorm import gradnorm_targets, gradnorm_weights
 from ecgkd.losses.logits import distillation, standardised_kd
+from ecgkd.losses.pcgrad import pcgrad
 from ecgkd.losses.relations import EMBEDDING_TAU, LEVEL_TAU, relational_graph
 from ecgkd.losses.triplet import TripletLoss, batch_hard_triplet
+from ecgkd.losses.uncertainty import uncertainty_loss
 
 __all__ = [
     "EMBEDDING_TAU",
@@ -29,8 +32,12 @@ __all__ = [
     "distillation",
     "embedding_alignment",
     "feature_alignment",
+    "gradnorm_targets",
+    "gradnorm_weights",
     "hierarchical_alignment",
+    "pcgrad",
     "pool_time",
     "relational_graph",
     "standardised_kd",
+    "uncertainty_loss",
 ]

@@ -20,6 +20,7 @@ PRESETS: dict[str, ResNetShape | DeitShape | Dt4EcgShape] = {
     "deit_micro": DeitShape(width=96, depth=6, heads=3, patch=40),
     "deit_nano": DeitShape(width=64, depth=4, heads=2, patch=40),
     "dt4ecg": Dt4EcgShape(stem=16, channels=(16, 32, 64, 64)),
+    "dt4ecg_plain": Dt4EcgShape(stem=16, channels=(16, 32, 64, 64), attention=False),
     "dt4ecg_wide": Dt4EcgShape(stem=32, channels=(32, 64, 128, 128)),
 }
 

@@ -36,6 +36,8 @@ class Dt4EcgShape:
     """Channels of the stem."""
     channels: tuple[int, int, int, int]
     """Channels of the four stages, C2 … C5."""
+    attention: bool = True
+    """Whether the last three stages end with sequence-channel attention."""
 
 
 class SequenceChannelAttention(nn.Module):
@@ -106,16 +108,13 @@ class Dt4Ecg(nn.Module):
         return self.shape.channels
 
     def forward(self, x: Tensor, features: bool = False) -> ModelOutput:
-        """Returns embedding and logits of scaled windows (B, n_leads, 1000); with `features` the maps C2…C5 too."""
+        """Returns what both heads say of scaled windows (B, n_leads, 1000); with `features` the maps C2…C5 too."""
         shared, levels = self._shared(x, features)
-        return self._identity(shared, levels)
-
-    def both(self, x: Tensor) -> tuple[ModelOutput, Tensor | None]:
-        """Returns what `forward` does and the activity's logits (B, n_activities); None without an activity head."""
-        shared, _ = self._shared(x, False)
+        embedding, neck = self.head(shared)
+        logits = None if self.classifier is None else self.classifier(neck)
         with torch.autocast(shared.device.type, enabled=False):
             activity = None if self.activity is None else self.activity(shared)
-        return self._identity(shared, ()), activity
+        return ModelOutput(embedding, logits, None, levels, activity)
 
     def _shared(self, x: Tensor, features: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Returns what both heads read, float32 (B, SHARED_SIZE), and the levels if asked for."""
@@ -130,16 +129,11 @@ class Dt4Ecg(nn.Module):
         with torch.autocast(pooled.device.type, enabled=False):
             return self.shared(pooled), tuple(levels)
 
-    def _identity(self, shared: Tensor, levels: tuple[Tensor, ...]) -> ModelOutput:
-        embedding, neck = self.head(shared)
-        logits = None if self.classifier is None else self.classifier(neck)
-        return ModelOutput(embedding, logits, None, levels)
-
-    def export_form(self) -> nn.Module:
-        """Returns the network as it is exported, identity alone; see ecgkd.models.export_form."""
+    def export_form(self, with_activity: bool = False) -> nn.Module:
+        """Returns the network as it is exported, identity alone or both outputs; see ecgkd.models.export_form."""
         from ecgkd.models.export_form import export_form
 
-        return export_form(self)
+        return export_form(self, with_activity)
 
 
 def _stages(shape: Dt4EcgShape) -> list[nn.Sequential]:
@@ -150,7 +144,7 @@ def _stages(shape: Dt4EcgShape) -> list[nn.Sequential]:
         for position in range(n_blocks):
             parts.append(BasicBlock(n_in, n_out, BLOCK_KERNEL, stride if position == 0 else 1))
             n_in = n_out
-        if level:
+        if level and shape.attention:
             parts.append(SequenceChannelAttention(n_out))
         stages.append(nn.Sequential(*parts))
     return stages

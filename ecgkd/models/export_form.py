@@ -1,6 +1,7 @@
 """Networks rewritten for export: one window in, one embedding out, nothing that a converter stumbles over.
 
-Input (1, leads, 1000) float32, scaled as in training; output (1, 192), unit norm. No tensor has more than three axes,
+Input (1, leads, 1000) float32, scaled as in training; output (1, 192), unit norm, and a second one where a DT4ECG is
+asked for its activity. No tensor has more than three axes,
 batch norms are folded into the layer before them, patches are cut by a reshape, classifiers are gone, and the last
 transformer block is computed for the two tokens that are read. Same numbers as the network in evaluation mode.
 """
@@ -11,14 +12,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ecgkd.errors import UsageError
 from ecgkd.models.deit1d import N_PREFIX, Deit1d
 from ecgkd.models.dt4ecg import Dt4Ecg, SequenceChannelAttention
 from ecgkd.models.head import NORM_EPS, EmbeddingHead
 from ecgkd.models.resnet1d import BasicBlock, ResNet1d
 
 
-def export_form(model: nn.Module) -> nn.Module:
-    """Returns a frozen float32 copy of a network of this package, on the CPU and in evaluation mode."""
+def export_form(model: nn.Module, with_activity: bool = False) -> nn.Module:
+    """Returns a frozen float32 copy of a network of this package, on the CPU and in evaluation mode.
+
+    `with_activity` gives a DT4ECG its second output, the activity's logits (1, n_activities). Raises: UsageError for a
+    network without that head.
+    """
+    if with_activity and getattr(model, "activity", None) is None:
+        raise UsageError(f"{type(model).__name__}: no activity head to export; train one with loss.activity above 0")
     form: nn.Module
     with torch.no_grad():
         if isinstance(model, ResNet1d):
@@ -26,7 +34,7 @@ def export_form(model: nn.Module) -> nn.Module:
         elif isinstance(model, Deit1d):
             form = DeitExport(model)
         elif isinstance(model, Dt4Ecg):
-            form = Dt4EcgExport(model)
+            form = Dt4EcgExport(model, with_activity)
         else:
             raise TypeError(f"no export form for {type(model).__name__}")
     return form.cpu().float().eval().requires_grad_(False)
@@ -97,10 +105,24 @@ class SequenceChannelAttentionExport(nn.Module):
         return x + torch.sigmoid(self.context(summary)) * gated
 
 
-class Dt4EcgExport(nn.Module):
-    """The identity's half; the shared layer and the embedding's, with nothing between them, are one."""
+class ActivityExport(nn.Module):
+    """The shared layer and the activity head's first as one, ReLU, and the logits."""
 
-    def __init__(self, model: Dt4Ecg) -> None:
+    def __init__(self, shared: nn.Linear, head: nn.Sequential) -> None:
+        super().__init__()
+        expand, _, contract = head
+        assert isinstance(contract, nn.Linear)
+        self.expand = _product(expand, shared)
+        self.contract = _linear(contract.weight, contract.bias)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        return self.contract(F.relu(self.expand(pooled)))  # (1, n_activities)
+
+
+class Dt4EcgExport(nn.Module):
+    """The shared layer and the embedding's, with nothing between them, are one; so for the activity."""
+
+    def __init__(self, model: Dt4Ecg, with_activity: bool = False) -> None:
         super().__init__()
         self.n_leads = model.n_leads
         self.stem = _folded_convolution(model.stem, model.stem_norm)
@@ -111,15 +133,18 @@ class Dt4EcgExport(nn.Module):
             for part in parts
         )
         self.head = EmbeddingExport(model.head)
-        project, shared = self.head.linear, model.shared
-        weight, inner = project.weight.double(), project.weight.double() @ shared.bias.double()
-        self.head.linear = _linear(weight @ shared.weight.double(), project.bias.double() + inner)
+        self.head.linear = _product(self.head.linear, model.shared)
+        self.activity: ActivityExport | None = None
+        if with_activity:
+            assert model.activity is not None
+            self.activity = ActivityExport(model.shared, model.activity)
 
-    def forward(self, window: Tensor) -> Tensor:
+    def forward(self, window: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         x = F.relu(self.stem(window))  # (1, stem, 500)
         for part in self.parts:
             x = part(x)
-        return self.head(torch.cat([x.mean(2), x.amax(2)], 1))
+        pooled = torch.cat([x.mean(2), x.amax(2)], 1)
+        return self.head(pooled) if self.activity is None else (self.head(pooled), self.activity(pooled))
 
 
 class AttentionExport(nn.Module):
@@ -229,6 +254,12 @@ def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     layer.weight = nn.Parameter(weight.detach().float().clone())
     layer.bias = nn.Parameter(bias.detach().float().clone())
     return layer
+
+
+def _product(after: Any, before: Any) -> nn.Linear:
+    """Returns two linear layers with nothing between them as one."""
+    weight, bias = after.weight.double(), after.bias.double()
+    return _linear(weight @ before.weight.double(), bias + weight @ before.bias.double())
 
 
 def _layer_norm(source: Any) -> nn.LayerNorm:

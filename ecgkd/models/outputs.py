@@ -21,3 +21,5 @@ class ModelOutput(NamedTuple):
     features: tuple[Tensor, ...]
     """Four levels (B, channels, steps), shallow to deep: stages C2…C5 of a ResNet, patch tokens after the blocks at
     1/4, 2/4, 3/4 and 4/4 of a transformer's depth. Empty unless asked for."""
+    activity: Tensor | None = None
+    """(B, n_activities) logits, float32; None for a network without an activity head."""

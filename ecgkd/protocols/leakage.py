@@ -10,7 +10,7 @@ What may share what:
 - Enrolment and probes of a row share no recording; of a leaky row no window. Those of a cross-session row share no
   session and no day of one person.
 - People of an open-set row do not train. Locked people train, validate and calibrate nothing, except evidence-only
-  closed sets and sets whose pool trains.
+  closed sets, leave-people-out folds (evidence-only too) and sets whose pool trains.
 - Exact copies count as the recording that they are a copy of, whatever they are called.
 """
 
@@ -22,7 +22,7 @@ from ecgkd.data.prepared import PreparedSet
 from ecgkd.errors import LeakageError
 from ecgkd.protocols.content import window_prints
 from ecgkd.protocols.known import is_pool, source_of, split_people
-from ecgkd.protocols.protocol import Protocol, Span, population
+from ecgkd.protocols.protocol import FOLDS, Protocol, Span, population
 from ecgkd.protocols.sides import Case, Key, Part, must_differ, name_of, parts_of, such_as
 from ecgkd.signal.window import native_window
 
@@ -134,13 +134,15 @@ def _seen_people(case: Case) -> Iterator[str]:
 def _misplaced_people(case: Case) -> Iterator[str]:
     """Gives locked people whom something is chosen or trained on, and rows that call themselves closed sets."""
     for row in case.protocol.rows:
-        closed = {row.population == "closed-set", row.kind == "closed-set", case.protocol.kind == "closed-set"}
+        closed = {row.population == "closed-set", row.kind == "closed-set"}
+        if case.protocol.kind != FOLDS:
+            closed.add(case.protocol.kind == "closed-set")
         if len(closed) > 1:
             yield (
                 f"row {row.name}: kind {row.kind} with population {row.population} in a {case.protocol.kind} "
                 "protocol; a closed-set row stands in a closed-set protocol, and nothing else does"
             )
-    if case.protocol.kind == "closed-set":
+    if case.protocol.kind in ("closed-set", FOLDS):
         return
     pooled = _pooled(case)
     for part in case.parts:

@@ -26,6 +26,8 @@ from ecgkd.signal.window import tile_starts
 FORMAT = "ecgkd protocol"
 FORMAT_VERSION = 1
 KINDS = ("cross-session", "same-day", "closed-set", "cross-database", "cross-activity")
+FOLDS = "leave-people-out"
+"""Kind of a protocol of `ecgkd.protocols.folds`: one of several over the same people."""
 POPULATIONS = ("locked", "development", "test", "closed-set")
 """Whose comparisons a row holds: locked or development people, people of an unseen set, or people trained on."""
 LOCKED_BELOW = 64
@@ -104,8 +106,8 @@ class Protocol:
     """What was left out when it was made, and why."""
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise UsageError(f"protocol {self.name}: no kind {self.kind!r}; one of {', '.join(KINDS)}")
+        if self.kind not in (*KINDS, FOLDS):
+            raise UsageError(f"protocol {self.name}: no kind {self.kind!r}; one of {', '.join((*KINDS, FOLDS))}")
         names = [row.name for row in self.rows]
         if len(set(names)) != len(names):
             raise UsageError(f"protocol {self.name}: two rows have one name among {', '.join(names)}")

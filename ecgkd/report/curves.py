@@ -22,12 +22,22 @@ TERMS = {
     "relations": "relations",
     "relations_embedding": "embedding relations",
     "embedding": "embedding",
+    "activity": "activity",
+    "activity_kd": "activity logits",
 }
 """Columns of history.csv that are terms of the loss, and what they are called."""
 
 
+TASKS = ("identity", "activity")
+BALANCE = {
+    "balance": ("weight", "weights of the two tasks"),
+    "norm": ("gradient norm", "gradients of the weighted tasks at the last layer that both share"),
+}
+"""Columns of history.csv for both tasks: their axis, and what is drawn."""
+
+
 def learning_curves(runs: Sequence[Run]) -> list[Figure]:
-    """Returns the development EER of all runs in one drawing and the loss terms of each in its own.
+    """Returns the development EER of all runs in one drawing, and for each its loss terms and what balances its tasks.
 
     Raises: MissingToolError without matplotlib.
     """
@@ -43,6 +53,17 @@ def learning_curves(runs: Sequence[Run]) -> list[Figure]:
             figures.append(
                 _figure(terms, "loss term", f"loss{number}", f"{run.name}: loss terms, before their weights.")
             )
+        figures += _balance(run, number)
+    return figures
+
+
+def _balance(run: Run, number: int) -> list[Figure]:
+    """Returns the weights of identity and activity and the lengths of their gradients; nothing where one is trained."""
+    figures = []
+    for key, (y, words) in BALANCE.items():
+        found = {task: run.history[f"{key}.{task}"] for task in TASKS if f"{key}.{task}" in run.history}
+        if found:
+            figures.append(_figure(found, y, f"{key}{number}", f"{run.name}: {words}, mean over each epoch."))
     return figures
 
 

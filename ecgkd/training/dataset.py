@@ -13,6 +13,8 @@ from ecgkd.protocols.protocol import Span
 from ecgkd.signal.chain import WINDOW_SAMPLES, front_end, native_window
 from ecgkd.training.augment import augment, draw_warp, warp_time
 
+NOISE = "noise"
+"""Label of recordings of nobody."""
 LIMIT_UV = 2.0**23
 """Beyond the front end's own clamp."""
 
@@ -31,6 +33,9 @@ class Stretches:
     session: NDArray[np.int64]
     start: NDArray[np.int64]
     stop: NDArray[np.int64]
+    activity: NDArray[np.int64] | None = None
+    """Position in `activities`, -1 without a label; a stretch carries one label or none. None: nothing is labelled."""
+    activities: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.subject)
@@ -47,20 +52,27 @@ def training_stretches(spans: Sequence[Span], sets: Mapping[str, PreparedSet]) -
     names = sorted({span.set for span in spans})
     opened = tuple(sets[name] for name in names)
     number = {name: n for n, name in enumerate(names)}
-    rows: list[tuple[str, int, int, int, int, int]] = []
+    activities = tuple(sorted({str(sets[s.set].activity[sets[s.set].find(s.record)]) for s in spans} - {"", NOISE}))
+    rows: list[tuple[str, int, int, int, int, int, int]] = []
     for span in spans:
         one = sets[span.set]
         if span.stop - span.start < native_window(one.fs):
             continue
         i = one.find(span.record)
-        rows.append((str(one.subject[i]), number[span.set], i, int(one.session[i]), span.start, span.stop))
+        activity = str(one.activity[i])
+        label = activities.index(activity) if activity in activities else -1
+        rows.append((str(one.subject[i]), number[span.set], i, int(one.session[i]), span.start, span.stop, label))
     subjects = sorted({row[0] for row in rows})
     if len(subjects) < 2:
         raise UsageError(f"the protocol trains on {len(subjects)} people with a whole window; expected two or more")
-    label = {subject: n for n, subject in enumerate(subjects)}
-    rows.sort(key=lambda row: (label[row[0]], row[3]))
-    columns = np.array([(label[row[0]], *row[1:]) for row in rows], np.int64).T
-    return Stretches(tuple(subjects), opened, *columns)
+    person = {subject: n for n, subject in enumerate(subjects)}
+    rows.sort(key=lambda row: (person[row[0]], row[3]))
+    subject, number_of_set, record, session, start, stop, activity = np.array(
+        [(person[row[0]], *row[1:]) for row in rows], np.int64
+    ).T
+    return Stretches(
+        tuple(subjects), opened, subject, number_of_set, record, session, start, stop, activity, activities
+    )
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def metrics_of(training: Training, protocol: Protocol) -> dict[str, Any]:
     """Returns what metrics.json says."""
     recipe, best = training.recipe, training.best
     chosen = training.history[best.epoch - 1]
-    plain = build_model(recipe.model.preset)
+    plain = build_model(recipe.model.preset, n_activities=len(training.activities))
     return {
         "recipe": recipe.name,
         "role": str(recipe.role),
@@ -95,6 +95,8 @@ def metrics_of(training: Training, protocol: Protocol) -> dict[str, Any]:
         "epochs": training.epoch,
         "best_epoch": best.epoch,
         "development_eer": {key.removeprefix("eer."): value for key, value in chosen.items() if key.startswith("eer.")},
+        **({"activities": list(training.activities)} if training.activities else {}),
+        **({"development_activity_accuracy": chosen["activity_accuracy"]} if "activity_accuracy" in chosen else {}),
         "seconds": sum(entry["seconds"] for entry in training.history),
         "protocol": {"name": protocol.name, "kind": protocol.kind, "sha256": protocol.sha256},
         "finished": True,

@@ -25,10 +25,10 @@ from ecgkd.training.embed import embed_windows
 from ecgkd.training.finish import Decide, finish
 from ecgkd.training.run_directory import RunInfo, read_info, write_start
 from ecgkd.training.schedule import lr_at
-from ecgkd.training.setup import Best, Training, load_network, set_up
+from ecgkd.training.setup import Best, Training, hold_still, load_network, set_up
 from ecgkd.training.state import Identity, identity_of, restore_state, save_state
 from ecgkd.training.step import gather_statistics, take_step
-from ecgkd.training.validate import validate
+from ecgkd.training.validate import activity_accuracy, validate
 
 __all__ = ["embed_windows", "fit", "is_finished", "load_run", "train"]
 
@@ -90,7 +90,8 @@ def _start(training: Training, protocol: Protocol, folder: Path, teacher: Path |
         "data_sha256": protocol.sets,
         "teacher": None if teacher is None else str(Path(teacher).resolve()),
     }
-    write_start(folder, training.recipe, protocol, training.loader.stretches.subjects, facts)
+    people = training.loader.stretches.subjects
+    write_start(folder, training.recipe, protocol, people, facts, training.activities)
 
 
 def fit(training: Training, identity: Identity, folder: Path, progress: Progress | None = None) -> None:
@@ -102,11 +103,13 @@ def fit(training: Training, identity: Identity, folder: Path, progress: Progress
         average_buffers(training.fabric, training.network)
         _copy_buffers(training.averaged, training.network)
         found = validate(training.averaged, training.development) if training.fabric.is_global_zero else {}
-        found = training.fabric.broadcast(found)
+        if training.labelled is not None and training.fabric.is_global_zero:
+            entry |= {"activity_accuracy": activity_accuracy(training.averaged, training.labelled)}
+        found, entry = training.fabric.broadcast((found, entry))
         training.epoch += 1
         entry |= {f"eer.{name}": value for name, value in found.items()} | {"seconds": time.monotonic() - began}
         training.history.append(entry)
-        _keep_best(training, found.get("mean"))
+        _keep_best(training, _figure_of_merit(training, found, entry))
         save_state(training, identity, folder)
 
 
@@ -114,6 +117,7 @@ def _one_epoch(training: Training, progress: Progress | None) -> dict[str, Any]:
     """Returns the epoch's means, and the pull of each term at its first step."""
     optim, loader = training.recipe.optim, training.loader
     training.model.train()
+    hold_still(training.network, training.recipe)
     total: dict[str, Tensor] = {}
     pulls: dict[str, float] = {}
     first = training.epoch * loader.n_batches
@@ -140,6 +144,13 @@ def _one_epoch(training: Training, progress: Progress | None) -> dict[str, Any]:
 def _copy_buffers(averaged: nn.Module, network: nn.Module) -> None:
     for mine, its in zip(averaged.buffers(), network.buffers(), strict=True):
         mine.copy_(its)
+
+
+def _figure_of_merit(training: Training, eers: dict[str, float], entry: dict[str, Any]) -> float | None:
+    """Returns what the kept epoch has least of: the EER, or mistaken activities where identity is no task."""
+    if training.recipe.loss.identifies:
+        return eers.get("mean")
+    return 1 - entry["activity_accuracy"] if "activity_accuracy" in entry else None
 
 
 def _keep_best(training: Training, eer: float | None) -> None:

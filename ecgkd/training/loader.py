@@ -28,6 +28,8 @@ class Part:
     """(B, 1, 1000) float32, scaled."""
     labels: Tensor
     """(B,) int64, positions in the training people."""
+    activities: Tensor
+    """(B,) int64, positions in the training activities, -1 without a label."""
     seed: int
     """Of what the network itself draws, such as stochastic depth."""
 
@@ -66,7 +68,9 @@ class Loader:
         windows = draw_windows(self.stretches, draw, self.recipe.augment, seed)
         x = torch.from_numpy(windows).float()[:, None] * INPUT_SCALE
         labels = torch.from_numpy(self.stretches.subject[draw.stretch])
-        return Part(x, labels, int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        activity = self.stretches.activity
+        known = np.full(len(labels), -1) if activity is None else activity[draw.stretch]
+        return Part(x, labels, torch.from_numpy(known), int(np.random.SeedSequence(seed).generate_state(1)[0]))
 
 
 def ahead(items: Iterator[Item]) -> Generator[Item, None, None]:

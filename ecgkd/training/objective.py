@@ -22,11 +22,16 @@ from ecgkd.losses import (
     standardised_kd,
 )
 from ecgkd.models import COSINE_SCALE, ModelOutput
+from ecgkd.models.dt4ecg import Dt4Ecg
 from ecgkd.names import Distillation, Margin
 
-TASK = ("ce", "triplet")
-DISTIL = ("kd", "embedding", "features", "relations", "relations_embedding")
+TASK = ("ce", "triplet", "activity")
+DISTIL = ("kd", "embedding", "features", "relations", "relations_embedding", "activity_kd")
+OF_ACTIVITY = ("activity", "activity_kd")
+"""Terms of the task activity; all others are the task identity's."""
 TERMS = (*TASK, *DISTIL)
+UNLABELLED = -1
+"""Activity of a window that carries no label."""
 
 
 def weights_at(config: LossConfig, epoch: float, epochs: int) -> dict[str, float]:
@@ -64,13 +69,19 @@ class Terms:
 
     values: dict[str, Tensor] = field(default_factory=dict)
     facts: dict[str, Tensor] = field(default_factory=dict)
-    """`accuracy` of the classifier, `active` share of the triplets; detached."""
+    """`accuracy` of the classifier, `active` share of the triplets, `accuracy_activity`; detached."""
 
 
 def task_terms(
-    output: ModelOutput, labels: Tensor, config: LossConfig, epoch: float, peers: Peers, wanted: Mapping[str, float]
+    output: ModelOutput,
+    labels: Tensor,
+    config: LossConfig,
+    epoch: float,
+    peers: Peers,
+    wanted: Mapping[str, float],
+    activities: Tensor | None = None,
 ) -> Terms:
-    """Returns the cross-entropy and the triplet loss that `wanted` names."""
+    """Returns the cross-entropies and the triplet loss that `wanted` names; `activities` (B,) are the other labels."""
     terms = Terms()
     if "ce" in wanted and output.logits is not None:
         terms.values["ce"] = _cross_entropy(output.logits, labels, config, margin_at(config, epoch))
@@ -81,6 +92,12 @@ def task_terms(
         )
         terms.values["triplet"] = found.loss
         terms.facts["active"] = found.active
+    if "activity" in wanted and output.activity is not None and activities is not None:
+        labelled = activities != UNLABELLED
+        logits, targets = output.activity[labelled], activities[labelled]
+        n = max(len(targets), 1)  # a batch without any label teaches nothing, and is no division by zero
+        terms.values["activity"] = F.cross_entropy(logits.float(), targets, reduction="sum") / n
+        terms.facts["accuracy_activity"] = (logits.detach().argmax(1) == targets).float().sum() / n
     return terms
 
 
@@ -117,6 +134,8 @@ def distil_terms(
         values["relations"] = _relations(student, teacher, config, peers)
     if "relations_embedding" in wanted:
         values["relations_embedding"] = _graph(student.embedding, teacher.embedding, EMBEDDING_TAU, peers)
+    if "activity_kd" in wanted and student.activity is not None and teacher.activity is not None:
+        values["activity_kd"] = distillation(student.activity, teacher.activity, config.kd_temperature)
     return Terms(values)
 
 
@@ -139,7 +158,12 @@ def total_loss(values: Mapping[str, Tensor], weights: Mapping[str, float]) -> Te
 
 
 def last_shared(model: nn.Module) -> Tensor:
-    """Returns the last vector of weights that every term pulls, `features` and `relations` by their deepest level."""
+    """Returns the last weights that every term pulls, `features` and `relations` by their deepest level.
+
+    For a network of two tasks they are the matrix of the layer that both heads read (W of GradNorm).
+    """
+    if isinstance(model, Dt4Ecg):
+        return model.shared.weight
     later = ("transformer.norm.", "head.", "classifier.", "distil_classifier.")
     return [p for name, p in model.named_parameters() if not name.startswith(later)][-1]
 
@@ -148,7 +172,7 @@ def gradient_norms(values: Mapping[str, Tensor], config: LossConfig, parameter: 
     """Returns how hard each term, at its full weight, pulls `parameter`; nothing is accumulated."""
     norms = {}
     for name, value in values.items():
-        if value.requires_grad:
+        if value.requires_grad and parameter.requires_grad:
             (gradient,) = torch.autograd.grad(value, parameter, retain_graph=True, allow_unused=True)
             norms[name] = 0.0 if gradient is None else getattr(config, name) * float(gradient.norm())
     return norms

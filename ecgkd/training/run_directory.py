@@ -1,6 +1,7 @@
 """The folder of one run: what stands in it, and reading it back.
 
-recipe.toml (resolved), protocol.json (a copy), classes.json (training people by class), environment.json,
+recipe.toml (resolved), protocol.json (a copy), classes.json (training people by class), activities.json
+(where they are a task), environment.json,
 history.csv, metrics.json, contract.json, weights.safetensors; checkpoint.pt until the run is finished.
 """
 
@@ -24,6 +25,7 @@ from ecgkd.errors import DataError, UsageError
 from ecgkd.files import read_json, write_bytes, write_json
 from ecgkd.protocols.protocol import Protocol, Span
 
+ACTIVITIES = "activities.json"
 PACKAGES = ("torch", "timm", "lightning-fabric", "numpy", "scipy", "safetensors")
 
 
@@ -56,12 +58,19 @@ def versions() -> dict[str, str]:
 
 
 def write_start(
-    folder: Path, recipe: Recipe, protocol: Protocol, classes: Sequence[str], facts: dict[str, Any]
+    folder: Path,
+    recipe: Recipe,
+    protocol: Protocol,
+    classes: Sequence[str],
+    facts: dict[str, Any],
+    activities: Sequence[str] = (),
 ) -> None:
     """Writes what is known before the first step."""
     recipe.save(folder / "recipe.toml")
     protocol.save(folder / "protocol.json")
     write_json(folder / "classes.json", list(classes))
+    if activities:
+        write_json(folder / ACTIVITIES, list(activities))
     environment = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
@@ -94,6 +103,8 @@ class RunInfo:
     classes: tuple[str, ...]
     """Training people by class number."""
     metrics: dict[str, Any]
+    activities: tuple[str, ...] = ()
+    """What its activity head tells apart; none without one."""
 
     @property
     def protocol_path(self) -> Path:
@@ -115,7 +126,10 @@ def read_info(folder: Path | str) -> RunInfo:
     contract = Contract.from_dict(read_json(folder / "contract.json", "model contract"), str(folder / "contract.json"))
     classes = read_json(folder / "classes.json", "list of training people")
     metrics = read_json(folder / "metrics.json", "table of metrics")
-    return RunInfo(folder, load_recipe(str(folder / "recipe.toml")), contract, tuple(classes), metrics)
+    named = folder / ACTIVITIES
+    activities = tuple(read_json(named, "list of activities")) if named.is_file() else ()
+    recipe = load_recipe(str(folder / "recipe.toml"))
+    return RunInfo(folder, recipe, contract, tuple(classes), metrics, activities)
 
 
 def trained_on(spans: Sequence[Span], sets: Mapping[str, PreparedSet]) -> str:

@@ -15,14 +15,21 @@ from ecgkd.data.prepared import PreparedSet
 from ecgkd.errors import UsageError
 from ecgkd.losses import ChannelStatistics, FeatureProjectors
 from ecgkd.models import build_model, without_classifier
+from ecgkd.models.build import CLASSIFIER_PREFIXES
+from ecgkd.names import Balance
 from ecgkd.protocols.protocol import Protocol
+from ecgkd.training.balance import Balancer, first_losses
 from ecgkd.training.checkpoint import WEIGHTS, load_weights
-from ecgkd.training.dataset import training_stretches
+from ecgkd.training.dataset import Stretches, training_stretches
 from ecgkd.training.distributed import make_fabric, peers_of
 from ecgkd.training.loader import Loader
 from ecgkd.training.objective import Peers, last_shared
 from ecgkd.training.run_directory import RunInfo, read_info
-from ecgkd.training.validate import Comparison, comparisons
+from ecgkd.training.validate import Comparison, Labelled, comparisons, labelled_windows
+
+ACTIVITY_HEAD = "activity."
+OF_CLASSES = (*CLASSIFIER_PREFIXES, ACTIVITY_HEAD)
+"""Weights that belong to the people or activities of one training."""
 
 
 @dataclass
@@ -39,6 +46,7 @@ class Best:
 
     epoch: int = -1
     eer: float = float("inf")
+    """Or, where identity is no task, the share of activities mistaken."""
     weights: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -63,6 +71,12 @@ class Training:
     teacher: Teacher | None = None
     projectors: nn.Module | None = None
     statistics: ChannelStatistics | None = None
+    balancer: Balancer | None = None
+    """None where one task is trained."""
+    activities: tuple[str, ...] = ()
+    """What the activity head tells apart."""
+    labelled: Labelled | None = None
+    """Windows of development people with a known activity."""
     epoch: int = 0
     """Epochs done."""
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -77,13 +91,18 @@ class Training:
         return [p for group in self.optimiser.param_groups for p in group["params"]]
 
 
-def open_teacher(path: Path, recipe: Recipe, classes: Sequence[str]) -> Teacher:
+def open_teacher(path: Path, recipe: Recipe, classes: Sequence[str], activities: Sequence[str] = ()) -> Teacher:
     """Returns the trained network of a run. Raises: UsageError where the recipe asks for what it cannot give."""
     info = read_info(path)
     if recipe.loss.kd and info.classes != tuple(classes):
         raise UsageError(
             f"{path}: trained on other people ({len(info.classes)}) than this protocol's ({len(classes)}), so its "
             "logits mean nothing here; train a teacher on this protocol or set loss.kd=0"
+        )
+    if recipe.loss.activity_kd and info.activities != tuple(activities):
+        raise UsageError(
+            f"{path}: knows the activities {', '.join(info.activities) or '(none)'}, this training has "
+            f"{', '.join(activities) or '(none)'}; train a teacher on these or set loss.activity_kd=0"
         )
     model = load_network(info, with_classes=bool(recipe.loss.kd))
     return Teacher(model.requires_grad_(False).eval(), info)
@@ -92,7 +111,7 @@ def open_teacher(path: Path, recipe: Recipe, classes: Sequence[str]) -> Teacher:
 def load_network(info: RunInfo, with_classes: bool = False) -> nn.Module:
     """Returns the network of a finished run with its weights, in evaluation mode."""
     state = load_weights(info.path / WEIGHTS)
-    model = _build(info.recipe, len(info.classes) if with_classes else 0)
+    model = _build(info.recipe, len(info.classes) if with_classes else 0, len(info.activities))
     try:
         model.load_state_dict(state if with_classes else without_classifier(state))
     except RuntimeError as error:
@@ -100,7 +119,7 @@ def load_network(info: RunInfo, with_classes: bool = False) -> nn.Module:
     return model.eval()
 
 
-def _build(recipe: Recipe, n_classes: int) -> nn.Module:
+def _build(recipe: Recipe, n_classes: int, n_activities: int) -> nn.Module:
     loss, model = recipe.loss, recipe.model
     return build_model(
         model.preset,
@@ -108,7 +127,32 @@ def _build(recipe: Recipe, n_classes: int) -> nn.Module:
         head=str(model.head),  # type: ignore[arg-type]
         drop_path=model.drop_path,
         distil_head=bool(loss.kd),
+        n_activities=n_activities,
     )
+
+
+def begin_with(network: nn.Module, recipe: Recipe) -> None:
+    """Gives `network` the weights of the run that the recipe starts from, and freezes them if it says so.
+
+    Raises: UsageError where that run is not finished or of another network.
+    """
+    info = read_info(recipe.model.start)
+    if info.recipe.model.preset != recipe.model.preset:
+        raise UsageError(
+            f"model.start: {recipe.model.start} is a run of {info.recipe.model.preset}, not of {recipe.model.preset}"
+        )
+    kept = {name: one for name, one in load_weights(info.path / WEIGHTS).items() if not name.startswith(OF_CLASSES)}
+    network.load_state_dict(network.state_dict() | kept)
+    if recipe.model.frozen:
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(name.startswith(ACTIVITY_HEAD))
+
+
+def hold_still(network: nn.Module, recipe: Recipe) -> None:
+    """Keeps a frozen network's batch norms from following what it is shown; called after `train()`."""
+    if recipe.model.frozen:
+        for name, module in network.named_children():
+            module.train(f"{name}." == ACTIVITY_HEAD)
 
 
 def make_optimiser(modules: Sequence[nn.Module], optim: OptimConfig) -> torch.optim.Optimizer:
@@ -136,14 +180,18 @@ def set_up(recipe: Recipe, protocol: Protocol, sets: Sequence[PreparedSet], teac
             f"optim.people is {recipe.optim.people}; expected a multiple of processes x optim.micro_batches "
             f"({fabric.world_size} x {recipe.optim.micro_batches})"
         )
+    activities = _activities(recipe, stretches)
     loader = Loader(stretches, recipe, fabric.global_rank, fabric.world_size)
     torch.manual_seed(recipe.optim.seed)
-    network = _build(recipe, len(stretches.subjects))
+    network = _build(recipe, len(stretches.subjects), len(activities))
+    if recipe.model.start:
+        begin_with(network, recipe)
     averaged = copy.deepcopy(network).requires_grad_(False).eval()
-    taught = open_teacher(teacher, recipe, stretches.subjects) if teacher and recipe.loss.distils else None
+    taught = open_teacher(teacher, recipe, stretches.subjects, activities) if teacher and recipe.loss.distils else None
     projectors, statistics = _for_features(recipe, network, taught)
-    optimiser = make_optimiser([m for m in (network, projectors) if m is not None], recipe.optim)
-    for module in (averaged, taught.model if taught else None, statistics):
+    balancer = _balancer(recipe, len(stretches.subjects), len(activities), fabric)
+    optimiser = make_optimiser([m for m in (network, projectors, balancer) if m is not None], recipe.optim)
+    for module in (averaged, taught.model if taught else None, statistics, balancer):
         if module is not None:
             module.to(fabric.device)
     return Training(
@@ -160,7 +208,32 @@ def set_up(recipe: Recipe, protocol: Protocol, sets: Sequence[PreparedSet], teac
         teacher=taught,
         projectors=None if projectors is None else fabric.setup_module(projectors),
         statistics=statistics,
+        balancer=balancer,
+        activities=activities,
+        labelled=labelled_windows(protocol, sets, activities) if fabric.is_global_zero else None,
     )
+
+
+def _activities(recipe: Recipe, stretches: Stretches) -> tuple[str, ...]:
+    """Returns the activities that are learned, none where they are no task. Raises: UsageError for fewer than two."""
+    if not recipe.loss.activity:
+        return ()
+    if len(stretches.activities) < 2:
+        found = ", ".join(stretches.activities) or "none"
+        raise UsageError(
+            f"{recipe.name}: loss.activity needs training recordings of two activities or more; found {found}. "
+            "`ecgkd data info SET` shows the labels of a set; set loss.activity=0 to train identity alone"
+        )
+    return stretches.activities
+
+
+def _balancer(recipe: Recipe, n_classes: int, n_activities: int, fabric: Fabric) -> Balancer | None:
+    loss = recipe.loss
+    if not (loss.activity and loss.identifies):
+        return None
+    if loss.balance in (Balance.PCGRAD, Balance.UNCERTAINTY) and fabric.world_size > 1:
+        raise UsageError(f'loss.balance "{loss.balance}" works in one process; train with one, or choose gradnorm')
+    return Balancer(loss, first_losses(loss, recipe.model.head, n_classes, n_activities))
 
 
 def _for_features(

@@ -57,6 +57,7 @@ def save_state(training: Training, identity: Identity, folder: Path) -> None:
         "optimiser": training.optimiser.state_dict(),
         "projectors": None if projectors is None else projectors.state_dict(),
         "statistics": None if statistics is None else statistics.state_dict(),
+        "balancer": None if training.balancer is None else training.balancer.state_dict(),
     }
     save_checkpoint(folder, state)
     if training.history:
@@ -80,6 +81,8 @@ def restore_state(training: Training, state: dict[str, Any], identity: Identity,
         training.projectors.load_state_dict(state["projectors"])
     if training.statistics is not None:
         training.statistics.load_state_dict(state["statistics"])
+    if training.balancer is not None:
+        training.balancer.load_state_dict(state["balancer"])
 
 
 def _without_places(recipe: Recipe) -> Recipe:

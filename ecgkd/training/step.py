@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ecgkd.losses import common_grids
 from ecgkd.models import ModelOutput
 from ecgkd.names import Precision
+from ecgkd.training.balance import Moment, balanced_step, task_losses
 from ecgkd.training.distributed import SameStart, sum_buffers
 from ecgkd.training.loader import Part
 from ecgkd.training.objective import distil_terms, gradient_norms, task_terms, total_loss, weights_at
@@ -25,8 +26,8 @@ def take_step(
     recipe = training.recipe
     epoch = step / training.loader.n_batches
     weights = weights_at(recipe.loss, epoch, recipe.optim.epochs)
-    output, taught, labels = _forward(training, parts)
-    terms = task_terms(output, labels, recipe.loss, epoch, training.peers, weights)
+    output, taught, labels, activities = _forward(training, parts)
+    terms = task_terms(output, labels, recipe.loss, epoch, training.peers, weights, activities)
     values, facts = dict(terms.values), terms.facts
     if taught is not None:
         more = distil_terms(
@@ -34,18 +35,37 @@ def take_step(
         )
         values |= more.values
     norms = gradient_norms(values, recipe.loss, training.shared) if measure else {}
-    loss = total_loss(values, weights)
     training.optimiser.zero_grad()
-    training.fabric.backward(loss)
+    loss, balance = _backward(training, values, weights, epoch)
     if recipe.optim.clip:
         torch.nn.utils.clip_grad_norm_(training.parameters, recipe.optim.clip)
     training.optimiser.step()
     _average(training.averaged, training.network, recipe.optim.ema, step)
+    facts |= {name: torch.tensor(value) for name, value in balance.items()}
     return {"loss": loss.detach(), **{name: value.detach() for name, value in values.items()}, **facts}, norms
 
 
-def _forward(training: Training, parts: list[Part]) -> tuple[ModelOutput, ModelOutput | None, Tensor]:
-    """Returns outputs of network and teacher for all micro-batches together, and the labels."""
+def _backward(
+    training: Training, values: dict[str, Tensor], weights: dict[str, float], epoch: float
+) -> tuple[Tensor, dict[str, float]]:
+    """Gives the weights their gradients. Returns the loss, and what the balance of two tasks says of itself."""
+    if training.balancer is None:
+        loss = total_loss(values, weights)
+        training.fabric.backward(loss)
+        return loss, {}
+    return balanced_step(
+        training.balancer,
+        task_losses(values, weights),
+        training.shared,
+        training.parameters,
+        Moment(epoch, training.recipe.optim.epochs),
+        training.fabric.backward,
+        lambda tensor: torch.as_tensor(training.fabric.all_reduce(tensor, reduce_op="mean")),
+    )
+
+
+def _forward(training: Training, parts: list[Part]) -> tuple[ModelOutput, ModelOutput | None, Tensor, Tensor]:
+    """Returns outputs of network and teacher for all micro-batches together, and the labels of both tasks."""
     device = training.fabric.device
     outputs, taught = [], []
     same_start = SameStart(training.network) if len(parts) > 1 else None
@@ -61,7 +81,8 @@ def _forward(training: Training, parts: list[Part]) -> tuple[ModelOutput, ModelO
     if same_start is not None:
         same_start.finish(len(parts))
     labels = torch.cat([part.labels for part in parts]).to(device, non_blocking=True)
-    return _join(outputs), _join(taught) if taught else None, labels
+    activities = torch.cat([part.activities for part in parts]).to(device, non_blocking=True)
+    return _join(outputs), _join(taught) if taught else None, labels, activities
 
 
 def _autocast(training: Training) -> torch.autocast:
@@ -88,7 +109,7 @@ def _join(outputs: Sequence[ModelOutput]) -> ModelOutput:
     features = tuple(torch.cat(level) for level in zip(*(one.features for one in outputs), strict=True))
     embedding = torch.cat([one.embedding for one in outputs])
     logits, distil = join([one.logits for one in outputs]), join([one.distil_logits for one in outputs])
-    return ModelOutput(embedding, logits, distil, features)
+    return ModelOutput(embedding, logits, distil, features, join([one.activity for one in outputs]))
 
 
 @torch.no_grad()

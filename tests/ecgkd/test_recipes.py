@@ -8,6 +8,8 @@ from ecgkd.config import load_recipe, recipe_of, shipped_recipes
 from ecgkd.names import Role
 
 EXPECTED = (
+    "dt4ecg_ci",
+    "dt4ecg_cpu",
     "student_ci",
     "student_cpu",
     "teacher_ci",

@@ -24,6 +24,7 @@ SIZES = {  # parameters without the embedding head, multiply-accumulates of a wi
     "deit_micro": (677_952, 18_870_144),
     "deit_nano": (204_544, 5_757_952),
     "dt4ecg": (213_869, 25_040_660),
+    "dt4ecg_plain": (211_216, 25_023_680),
     "dt4ecg_wide": (817_661, 99_775_188),
 }
 

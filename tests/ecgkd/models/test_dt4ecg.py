@@ -119,50 +119,51 @@ def test_both_heads_read_mean_and_maximum_over_time(seasoned):
     windows = torch.randn(2, 1, 1000)
     last = model(windows, features=True).features[3]
     shared = model.shared(torch.cat([last.mean(2), last.amax(2)], 1))
-    output, activity = model.both(windows)
+    output = model(windows)
     embedding, neck = model.head(shared)
     torch.testing.assert_close(output.embedding, embedding)
     torch.testing.assert_close(output.logits, model.classifier(neck))
-    torch.testing.assert_close(activity, model.activity(shared))
-    assert activity.shape == (2, 5)
-
-
-def test_identity_is_the_same_with_and_without_the_activity(seasoned):
-    model = seasoned("dt4ecg", 4, n_activities=5)
-    windows = torch.randn(2, 1, 1000)
-    output, _ = model.both(windows)
-    assert torch.equal(output.embedding, model(windows).embedding)
-    assert torch.equal(output.logits, model(windows).logits)
+    torch.testing.assert_close(output.activity, model.activity(shared))
+    assert output.activity.shape == (2, 5)
 
 
 def test_without_activities_there_is_no_activity_head(seasoned):
     model = seasoned("dt4ecg", 4)
     assert model.activity is None
-    assert model.both(torch.randn(1, 1, 1000))[1] is None
+    assert model(torch.randn(1, 1, 1000)).activity is None
+
+
+def test_without_attention_the_stages_are_the_same_but_for_the_gates():
+    with_gates, plain = (build_model(name, 3, n_activities=2) for name in ("dt4ecg", "dt4ecg_plain"))
+    ours = {name for name, _ in with_gates.named_parameters()}
+    theirs = {name for name, _ in plain.named_parameters()}
+    assert theirs < ours
+    assert all(part in name for name in ours - theirs for part in ("stages.",))
+    assert not any(isinstance(module, SequenceChannelAttention) for module in plain.modules())
 
 
 @pytest.mark.parametrize("head", ["linear", "cosine"])
 def test_gradients_reach_every_weight_from_both_tasks(head):
     torch.manual_seed(0)
     model = build_model("dt4ecg", 5, head=head, n_activities=3)
-    output, activity = model.both(torch.randn(4, 1, 1000))
+    output = model(torch.randn(4, 1, 1000))
     labels = torch.tensor([0, 1, 2, 0])
-    loss = nn.functional.cross_entropy(output.logits, labels) + nn.functional.cross_entropy(activity, labels)
+    loss = nn.functional.cross_entropy(output.logits, labels) + nn.functional.cross_entropy(output.activity, labels)
     loss.backward()
     assert [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None] == []
 
 
 def test_the_layer_before_the_heads_is_the_last_that_all_terms_pull():
-    model = build_model("dt4ecg", 3)
-    assert last_shared(model) is model.shared.bias
+    model = build_model("dt4ecg", 3, n_activities=2)
+    assert last_shared(model) is model.shared.weight
 
 
 def test_bfloat16_training_keeps_the_heads_in_float32(seasoned):
     model = seasoned("dt4ecg", 6, head="cosine", n_activities=3)
     windows = torch.randn(3, 1, 1000)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        output, activity = model.both(windows)
-    assert output.embedding.dtype == output.logits.dtype == activity.dtype == torch.float32
+        output = model(windows)
+    assert output.embedding.dtype == output.logits.dtype == output.activity.dtype == torch.float32
     assert (output.embedding * model(windows).embedding).sum(1).min() > 0.999
 
 
@@ -232,3 +233,20 @@ def test_a_negative_number_of_activities_is_refused():
 def test_other_networks_have_neither_leads_nor_activities(preset, options):
     with pytest.raises(UsageError, match=f"{preset} takes one lead and has no activity head"):
         build_model(preset, **options)
+
+
+def test_the_export_form_tells_both_as_the_network_does(seasoned):
+    model = seasoned("dt4ecg", n_activities=5).eval()
+    windows = torch.randn(3, 1, 1000)
+    form = model.export_form(with_activity=True)
+    with torch.no_grad():
+        whole = model(windows)
+        for row in range(3):
+            embedding, activity = form(windows[row : row + 1])
+            torch.testing.assert_close(embedding[0], whole.embedding[row], atol=1e-5, rtol=0)
+            torch.testing.assert_close(activity[0], whole.activity[row], atol=1e-4, rtol=1e-4)
+
+
+def test_a_network_without_an_activity_head_exports_none(seasoned):
+    with pytest.raises(UsageError, match="no activity head to export"):
+        seasoned("dt4ecg").export_form(with_activity=True)
