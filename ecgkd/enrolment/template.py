@@ -15,10 +15,14 @@ from ecgkd.errors import DataError, UsageError
 
 EMBEDDING_Q = 15
 """Embeddings are unit vectors in Q15."""
+INT8_Q = 7
+"""Of what an int8 graph gives."""
 COSINE_Q = 20
 NORM_Q = 8
 """Fraction bits of a Euclidean norm."""
 LIMIT = 32767
+NORM_SLACK = 17
+"""By which rounding may move a norm of 2^15, and one more."""
 MAX_FUSED = 255
 """Windows that one vector may be fused from."""
 MAX_SIZE = 1024
@@ -68,16 +72,27 @@ class Selection:
 
 
 def quantise_embedding(embeddings: NDArray[np.floating]) -> NDArray[np.int16]:
-    """Returns unit-norm embeddings (n, size) in Q15, halves away from zero: the last floating-point step.
+    """Returns embeddings (n, size) of any length in Q15 of norm 1, halves away from zero: the last floating-point step.
 
-    An int8 embedding (scale 1/128, zero point 0) becomes its value shifted left by 8. Raises: DataError where a
-    component is not finite.
+    An int8 embedding x (scale 1/128, zero point 0) gives exactly round(x · 2^15 / √Σx²), which C computes in integers:
+    no quotient is nearer than 2^-47 of itself to a tie, while double precision is off by 2^-51 at most. Zero stays
+    zero, and what is in Q15 already stays as it is. Raises: DataError where a component is not finite.
     """
     values = np.asarray(embeddings, np.float64)
     if not np.isfinite(values).all():
         raise DataError("the network gave an embedding that is not finite; its weights or its runtime are broken")
-    size = np.minimum(np.floor(np.abs(values) * 2**EMBEDDING_Q + 0.5), LIMIT)
-    return np.where(values < 0, -size, size).astype(np.int16)
+    length = np.sqrt((values * values).sum(axis=1, keepdims=True))
+    unit = values / np.where((length > 0) & ~_in_q15(values, length), length, 1)
+    size = np.minimum(np.floor(np.abs(unit) * 2**EMBEDDING_Q + 0.5), LIMIT)
+    return np.where(unit < 0, -size, size).astype(np.int16)
+
+
+def _in_q15(values: NDArray[np.float64], length: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Returns which rows (n, 1) were normalised and rounded before: in steps of 2^-15, not of 1/128, of length 1."""
+    steps, coarse = values * 2**EMBEDDING_Q, values * 2**INT8_Q
+    rounded = (steps == np.rint(steps)).all(axis=1) & (coarse != np.rint(coarse)).any(axis=1)
+    slack: NDArray[np.bool_] = np.abs(length - 1) <= NORM_SLACK / 2**EMBEDDING_Q
+    return rounded[:, None] & slack
 
 
 def normalise(vectors: NDArray[np.signedinteger]) -> NDArray[np.int16]:

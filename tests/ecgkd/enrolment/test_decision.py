@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecgkd.contract import ScoreCalibration, Threshold
 from ecgkd.enrolment.cohort import cohort_of
@@ -95,9 +97,17 @@ def test_the_scale_of_embeddings_hardly_matters(as_norm):
     assert abs(whole.score - quarter.score) < 0.01 * 2**16
 
 
-def test_int8_embeddings_are_shifted():
-    q = np.arange(-128, 128, dtype=np.int8)[None]
-    assert np.array_equal(quantise_embedding(q / 128.0)[0, 1:], q[0, 1:].astype(np.int16) << 8)
+@given(st.lists(st.integers(-128, 127), min_size=1, max_size=64))
+def test_int8_embeddings_of_any_length_are_rounded_exactly(q):
+    length = sum(x * x for x in q)
+    exact = []
+    for x in q:  # k nearest to v: (2k − 1)² ≤ 4v² < (2k + 1)², and 4v² = x² · 2^32 / Σx² is the square of no odd number
+        size = (math.isqrt((x * x << 32) // length) + 1) >> 1 if length else 0
+        exact.append(max(-32767, min(32767, -size if x < 0 else size)))
+    found = quantise_embedding(np.array([q], np.float32) / 128)
+    assert found[0].tolist() == exact
+    assert quantise_embedding(np.array([q], np.float64) * 3)[0].tolist() == exact
+    assert np.array_equal(quantise_embedding((found / 2**15).astype(np.float32)), found), "in Q15 already"
 
 
 def test_more_windows_than_can_be_fused_are_refused():

@@ -1,0 +1,2 @@
+#include "ecgkd.h"
+extern const ecgkd_decision_t tiny_decision;
