@@ -34,9 +34,18 @@ class Shipped:
     graph_sha256: str
 
 
-def file_name(student: str, precision: str, format: str) -> str:
-    """Returns the name of an artefact: `<student>_<seconds>s_<rate>hz_<precision>.<format>`."""
-    return f"{student}_{WINDOW_SECONDS}s_{MODEL_FS}hz_{precision}.{format}"
+def file_name(student: str, precision: str, format: str, profile: str = "cpu") -> str:
+    """Returns the name of an artefact: `<student>_<seconds>s_<rate>hz_<precision>.<format>`.
+
+    For another profile than `cpu` it stands behind the precision, as in `deit_micro_4s_250hz_int8-mcu.tflite`.
+    """
+    behind = "" if profile == "cpu" else f"-{profile}"
+    return f"{student}_{WINDOW_SECONDS}s_{MODEL_FS}hz_{precision}{behind}.{format}"
+
+
+def name_of(contract: Contract, format: str) -> str:
+    """Returns the name of the artefact that has this contract."""
+    return file_name(contract.model, contract.precision, format, contract.quantisation.get("profile", "cpu"))
 
 
 def artefact_contract(source: Contract, artefact: "Artefact", forced: bool) -> Contract:
@@ -49,7 +58,8 @@ def artefact_contract(source: Contract, artefact: "Artefact", forced: bool) -> C
 
     failed = failures(artefact.gates)
     verdict = {"verdict": "failed" if failed else "passed", "failed": failed, "forced": bool(failed) and forced}
-    output = Tensor("embedding", (1, source.embedding_size), "float32", "unit norm")
+    length = "any length: normalise" if artefact.runtime == "int8" else "unit norm"
+    output = Tensor("embedding", (1, source.embedding_size), "float32", length)
     return replace(
         source,
         precision=artefact.precision,
@@ -82,19 +92,25 @@ def check_free(out: Path) -> None:
 
 
 def write_export(
-    out: Path, artefacts: Sequence[tuple["Artefact", Contract]], formats: Sequence[str]
+    out: Path, artefacts: Sequence[tuple["Artefact", Contract]], formats: Sequence[str], kernels: bool = False
 ) -> list[dict[str, Any]]:
     """Writes artefacts and sidecars, all or none, in place of an older export at `out`; returns the `file` parts.
 
+    Beside an `.ort` goes `….config`, the operators that a reduced build of ONNX Runtime needs for it, and with
+    `kernels` a folder `firmware` with the C sources that a generated network is compiled with.
+
     Raises: DataError where the place cannot be written, UsageError where it holds something else.
     """
+    from ecgkd_export.firmware_dir import kernel_files
+    from ecgkd_export.reduced import required_operators
+
     check_free(out)
     written = []
     with atomic_folder(out) as folder:
         for artefact, contract in artefacts:
             for format in (one for one in artefact.formats if one in formats):
-                content = artefact.file(format, {METADATA_KEY: contract.to_json()})
-                name = file_name(contract.model, contract.precision, format)
+                name = name_of(contract, format)
+                content, header = _contents(artefact, contract, format, name)
                 file = {
                     "name": name,
                     "bytes": len(content),
@@ -102,9 +118,41 @@ def write_export(
                     "graph_sha256": artefact.graph_sha256,
                 }
                 write_bytes(folder / name, content)
+                if header is not None:
+                    beside = f"{name.removesuffix(format)}h"
+                    write_bytes(folder / beside, header)
+                    file["header"] = {"name": beside, "sha256": hashlib.sha256(header).hexdigest()}
+                    for place, text in decision_files(contract, name).items():
+                        write_bytes(folder / place, text)
+                if format == "ort":
+                    config = name.removesuffix("ort") + "config"
+                    write_bytes(folder / config, required_operators(content, name).encode())
+                    file["required_operators"] = config
                 write_json(folder / f"{name}.json", {**contract.to_dict(), "file": file})
                 written.append(file)
+        for name, content in (kernel_files() if kernels else {}).items():
+            (folder / "firmware" / name).parent.mkdir(parents=True, exist_ok=True)
+            write_bytes(folder / "firmware" / name, content)
     return written
+
+
+def decision_files(contract: Contract, name: str) -> dict[str, bytes]:
+    """Returns the decision's constants in C for the generated network `name` (`….c`); nothing without a threshold."""
+    from ecgkd.enrolment.firmware import decision_source
+
+    if contract.threshold is None:
+        return {}
+    sources = decision_source(contract, name.removesuffix(".c"))
+    return {place: text.encode() for place, text in sources.items()}
+
+
+def _contents(artefact: "Artefact", contract: Contract, format: str, name: str) -> tuple[bytes, bytes | None]:
+    """Returns the artefact's file, and for C the header that goes with it, which the contract is in."""
+    inside = {METADATA_KEY: contract.to_json()}
+    if format != "c":
+        return artefact.file(format, inside), None
+    files = artefact.c_files(name.removesuffix(".c"), inside, contract.embedding_space)
+    return files.source, files.header
 
 
 def read_export(folder: Path) -> list[Shipped]:
@@ -122,7 +170,9 @@ def read_export(folder: Path) -> list[Shipped]:
 
 def _sidecars(folder: Path) -> list[Path]:
     return [
-        path for path in sorted(folder.glob("*.json")) if path.suffixes[-2:-1] in ([".onnx"], [".ort"], [".tflite"])
+        path
+        for path in sorted(folder.glob("*.json"))
+        if path.suffixes[-2:-1] in ([".onnx"], [".ort"], [".tflite"], [".c"])
     ]
 
 
@@ -133,6 +183,13 @@ def _read(sidecar: Path) -> Shipped:
         path, stated, graph = sidecar.with_name(file["name"]), file["sha256"], file["graph_sha256"]
     except (KeyError, TypeError) as error:
         raise DataError(f"{sidecar}: not the sidecar of an artefact; export again") from error
+    _check_bytes(path, stated)
+    if "header" in file:
+        _check_bytes(sidecar.with_name(file["header"]["name"]), file["header"]["sha256"])
+    return Shipped(path, Contract.from_dict(document, str(sidecar)), stated, graph)
+
+
+def _check_bytes(path: Path, stated: str) -> None:
     if not path.is_file():
         raise GateError(f"{path}: missing, though its sidecar is there; export again")
     found = sha256_file(path)
@@ -140,4 +197,3 @@ def _read(sidecar: Path) -> Shipped:
         raise GateError(
             f"{path}: damaged or exchanged: SHA-256 {found[:12]}…, its sidecar says {stated[:12]}…; export again"
         )
-    return Shipped(path, Contract.from_dict(document, str(sidecar)), stated, graph)

@@ -136,8 +136,11 @@ def read_golden(members: Mapping[str, bytes]) -> tuple[dict[str, Record], dict[s
     return recordings, outcomes
 
 
-def difference(found: Outcome, kept: Outcome, floor: float) -> tuple[float, str]:
-    """Returns the worst cosine of an embedding to the kept one, and what differs too much ("" for nothing)."""
+def difference(found: Outcome, kept: Outcome, floor: float, exact: bool = False) -> tuple[float, str]:
+    """Returns the worst cosine of an embedding to the kept one, and what differs too much ("" for nothing).
+
+    `exact`: every bit of the embeddings must be the same.
+    """
     if not np.array_equal(found.inputs, kept.inputs):
         return 0.0, "the front end gives other windows"
     a, b = found.vectors.astype(np.float64), kept.vectors.astype(np.float64)
@@ -145,6 +148,11 @@ def difference(found: Outcome, kept: Outcome, floor: float) -> tuple[float, str]
         return 0.0, f"embeddings of shape {a.shape}, kept are {b.shape}"
     lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     worst = float(np.divide((a * b).sum(1), lengths, out=np.zeros(len(a)), where=lengths > 0).min())
+    if exact and not np.array_equal(found.vectors, kept.vectors):
+        return (
+            worst,
+            f"an embedding differs from the kept one (worst cosine {worst:.6f}); C gives the same bits everywhere",
+        )
     if worst < floor:
         return worst, f"an embedding has cosine {worst:.4f} to the kept one, below {floor}"
     for role, decision in kept.decisions.items():

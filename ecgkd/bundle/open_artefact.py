@@ -1,7 +1,7 @@
 """Artefacts as bytes: the contract inside, and every runtime of this machine that can run them."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -13,7 +13,9 @@ from ecgkd.contract import METADATA_KEY, Contract
 from ecgkd.errors import GateError
 
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-ARTEFACTS = (".onnx", ".ort", ".tflite")
+Files = Mapping[str, bytes]
+"""By name: the artefact, and for C the header beside it."""
+ARTEFACTS = (".onnx", ".ort", ".tflite", ".c")
 
 
 @dataclass(frozen=True)
@@ -26,30 +28,46 @@ class OpenArtefact:
 
     def embed(self, windows: NDArray[np.int8]) -> NDArray[np.float32]:
         """Returns the unit-norm embeddings (n, size) of the front end's windows (n, 1000)."""
-        rows = self.run(as_input(windows)).astype(np.float64)
-        length = np.linalg.norm(rows, axis=1, keepdims=True)
-        unit: NDArray[np.float32] = np.divide(rows, length, out=np.zeros_like(rows), where=length > 0).astype(
-            np.float32
-        )
-        return unit
+        return unit_rows(self.run(as_input(windows)))
+
+
+def unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns rows (n, size) of any length at length one, in steps of 2^-15; rows of zeros stay zero.
+
+    Steps, so that int8 embeddings, whose length means nothing, become the integers that C code makes of them: a double
+    holds the quotient well enough to round it as exact arithmetic does.
+    """
+    exact = rows.astype(np.float64)
+    length = np.linalg.norm(exact, axis=1, keepdims=True)
+    unit = np.divide(exact, length, out=np.zeros_like(exact), where=length > 0)
+    stepped: NDArray[np.float32] = (np.rint(unit * 2**15) / 2**15).astype(np.float32)
+    return stepped
 
 
 def is_artefact(name: str) -> bool:
     """Returns whether a member of that name is a network."""
-    return PurePosixPath(name).suffix in ARTEFACTS
+    return PurePosixPath(name).suffix in ARTEFACTS and not name.endswith("_decision.c")
 
 
-def contract_inside(name: str, content: bytes) -> Contract:
-    """Returns the contract inside an artefact. Raises: GateError where there is none, or the file is broken."""
+def files_of(name: str) -> tuple[str, ...]:
+    """Returns the names of the files that the artefact `name` consists of."""
+    return (name, f"{name.removesuffix('c')}h") if name.endswith(".c") else (name,)
+
+
+def contract_inside(name: str, files: Files) -> Contract:
+    """Returns the contract inside an artefact. Raises: GateError where there is none, or a file is broken."""
+    from ecgkd_export.c99.read import read as read_c
     from ecgkd_export.errors import ExportError
     from ecgkd_export.run.ort import OrtSession
-    from ecgkd_export.tflite.read import read
+    from ecgkd_export.tflite.read import read as read_tflite
 
     try:
-        if name.endswith(".tflite"):
-            text = read(content).metadata.get(METADATA_KEY)
+        if name.endswith(".c"):
+            text = read_c(*_c_files(name, files)).metadata.get(METADATA_KEY)
+        elif name.endswith(".tflite"):
+            text = read_tflite(files[name]).metadata.get(METADATA_KEY)
         else:
-            text = OrtSession(content).metadata.get(METADATA_KEY)
+            text = OrtSession(files[name]).metadata.get(METADATA_KEY)
     except ExportError as error:
         raise GateError(f"{name}: {error}") from error
     if text is None:
@@ -57,14 +75,14 @@ def contract_inside(name: str, content: bytes) -> Contract:
     return Contract.from_json(text, name)
 
 
-def open_everywhere(name: str, content: bytes, contract: Contract) -> Iterator[tuple[str, OpenArtefact | str]]:
+def open_everywhere(name: str, files: Files, contract: Contract) -> Iterator[tuple[str, OpenArtefact | str]]:
     """Yields, for every runtime that the artefact is made for, the artefact in it, or why this machine has none.
 
     The first is the one whose numbers a bundle keeps. Raises: GateError where a runtime refuses the file.
     """
     from ecgkd_export.errors import ExportError, MissingPackageError
 
-    for runtime, opened in _runtimes(name, content):
+    for runtime, opened in _runtimes(name, files):
         try:
             yield runtime, OpenArtefact(runtime, contract, opened())
         except MissingPackageError as error:
@@ -73,17 +91,30 @@ def open_everywhere(name: str, content: bytes, contract: Contract) -> Iterator[t
             raise GateError(f"{name}: {error}") from error
 
 
-def _runtimes(name: str, content: bytes) -> list[tuple[str, Callable[[], Run]]]:
+def _runtimes(name: str, files: Files) -> list[tuple[str, Callable[[], Run]]]:
+    from ecgkd_export.c99.read import read
+    from ecgkd_export.run.c99 import C99Session
     from ecgkd_export.run.litert import LiteRtSession
     from ecgkd_export.run.ort import OrtSession
     from ecgkd_export.run.tflite_runtime import TfliteRuntimeSession
 
+    if name.endswith(".c"):
+        return [("C, compiled here", lambda: C99Session(read(*_c_files(name, files))).run)]
+    content = files[name]
     if not name.endswith(".tflite"):
         return [("ONNX Runtime", lambda: OrtSession(content).run)]
     found: list[tuple[str, Callable[[], Run]]] = [
         ("LiteRT", lambda: LiteRtSession(content).run),
         ("tflite-runtime", lambda: TfliteRuntimeSession(content).run),
     ]
-    if re.search(r"_int8\.tflite$", name):
+    if re.search(r"_int8[a-z-]*\.tflite$", name):
         found.insert(1, ("LiteRT, reference kernels", lambda: LiteRtSession(content, kernels="reference").run))
     return found
+
+
+def _c_files(name: str, files: Files) -> tuple[bytes, bytes]:
+    """Returns header and source. Raises: GateError where the header is missing."""
+    source, header = files_of(name)
+    if header not in files:
+        raise GateError(f"{header} is missing, without which {source} is no artefact")
+    return files[header], files[source]

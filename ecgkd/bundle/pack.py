@@ -15,13 +15,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ecgkd import __version__, weights
+from ecgkd import __version__
 from ecgkd.bundle import golden
 from ecgkd.bundle.archive import write_archive
-from ecgkd.bundle.artefacts import Shipped, read_export
+from ecgkd.bundle.artefacts import Shipped, decision_files, read_export
 from ecgkd.bundle.bundle_card import bundle_card
 from ecgkd.bundle.manifest import MANIFEST, SIGNATURE, manifest_of
-from ecgkd.bundle.open_artefact import OpenArtefact, open_everywhere
+from ecgkd.bundle.open_artefact import OpenArtefact, files_of, open_everywhere
 from ecgkd.bundle.parts import list_of_parts
 from ecgkd.bundle.refusals import refuse
 from ecgkd.bundle.release import SOURCES
@@ -82,11 +82,18 @@ def _about(contracts: Mapping[str, Contract]) -> dict[str, Any]:
 
 
 def _models(shipped: Sequence[Shipped]) -> dict[str, bytes]:
-    members = {}
+    members: dict[str, bytes] = {}
     for one in shipped:
-        members[f"{MODELS}/{one.path.name}"] = one.path.read_bytes()
+        members |= {f"{MODELS}/{name}": content for name, content in _files(one).items()}
         members[f"{MODELS}/{one.path.name}.json"] = canonical_json(one.contract.to_dict())
     return members
+
+
+def _files(one: Shipped) -> dict[str, bytes]:
+    """Returns the artefact's own files, and for C the decision's constants that belong to it."""
+    name = one.path.name
+    found = {place: one.path.with_name(place).read_bytes() for place in files_of(name)}
+    return found | (decision_files(one.contract, name) if name.endswith(".c") else {})
 
 
 def _golden(shipped: Sequence[Shipped]) -> dict[str, bytes]:
@@ -103,7 +110,7 @@ def _golden(shipped: Sequence[Shipped]) -> dict[str, bytes]:
 
 def _open_first(one: Shipped) -> OpenArtefact:
     """Returns an artefact in the runtime whose numbers a bundle keeps. Raises: MissingToolError without it."""
-    runtime, found = next(iter(open_everywhere(one.path.name, one.path.read_bytes(), one.contract)))
+    runtime, found = next(iter(open_everywhere(one.path.name, _files(one), one.contract)))
     if isinstance(found, str):
         raise MissingToolError(f"{one.path.name} has to prove itself in {runtime}: {found}")
     return found
@@ -137,7 +144,7 @@ def _papers(contracts: Mapping[str, Contract], sha256: Mapping[str, str]) -> dic
 
 def _released(contract: Contract) -> str:
     """Returns the card of the release where it is the release's own network, else ""."""
-    home = Path(weights.__file__).parent
+    home = Path(__file__).resolve().parent.parent / "weights"
     for sidecar in (home / contract.model).glob("*_fp32.onnx.json"):
         if read_json(sidecar, "sidecar")["weights_sha256"] == contract.weights_sha256:
             return (home / CARD).read_text(encoding="utf-8")

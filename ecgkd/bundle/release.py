@@ -136,8 +136,14 @@ def _put(network: Network, contract: Contract, folder: Path) -> None:
     }
     save_file(weights, folder / f"{contract.model}_4s_250hz.safetensors", {METADATA_KEY: contract.to_json()})
     for one in read_export(network.artefacts):
-        for path in (one.path, one.path.with_name(one.path.name + ".json")):
+        for path in (one.path, one.path.with_name(one.path.name + ".json"), *_beside(one.path)):
             shutil.copy(path, folder / path.name)
+
+
+def _beside(path: Path) -> list[Path]:
+    """Returns what else belongs to an artefact: a C file's header, an ORT file's list of operators."""
+    other = path.with_suffix({".c": ".h", ".ort": ".config"}.get(path.suffix, ""))
+    return [other] if other.is_file() else []
 
 
 def _card(default: Contract, networks: Sequence[str], tables: tuple[str, str], command: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ecgkd.bundle import golden
 from ecgkd.bundle.archive import read_archive
+from ecgkd.bundle.artefacts import decision_files
 from ecgkd.bundle.manifest import MANIFEST, SIGNATURE, read_manifest
 from ecgkd.bundle.open_artefact import contract_inside, is_artefact, open_everywhere
 from ecgkd.bundle.pack import DECISION, MODELS
@@ -65,13 +66,14 @@ def verify_bundle(path: Path, key: Path | None = None, progress: Progress | None
     for number, (name, contract) in enumerate(bundle.contracts.items()):
         if progress is not None:
             progress(number, len(bundle.contracts), name)
-        for runtime, opened in open_everywhere(name, bundle.members[f"{MODELS}/{name}"], contract):
+        for runtime, opened in open_everywhere(name, _models(bundle.members), contract):
             row: dict[str, Any] = {"artefact": name, "runtime": runtime}
             if isinstance(opened, str):
                 rows.append({**row, "result": ABSENT, "why": opened})
                 continue
             found = golden.outcome(opened, recordings)
-            worst, problem = golden.difference(found, kept[name], golden.COSINE_FLOORS[contract.precision])
+            exact = name.endswith(".c")
+            worst, problem = golden.difference(found, kept[name], golden.COSINE_FLOORS[contract.precision], exact)
             if problem:
                 raise GateError(f"{path}: {name} in {runtime}: {problem}")
             rows.append({**row, "result": PASSED, "cosine_min": worst, "decisions": kept[name].decisions})
@@ -101,19 +103,27 @@ def _signer(members: Mapping[str, bytes], key: Path | None) -> Signer | None:
 def _contracts(members: Mapping[str, bytes]) -> dict[str, Contract]:
     """Returns the contracts inside the artefacts, each the same as the one beside it."""
     found = {}
-    for member in sorted(members):
-        if not member.startswith(f"{MODELS}/") or not is_artefact(member):
-            continue
-        contract = contract_inside(member, members[member])
-        beside = f"{member}.json"
+    models = _models(members)
+    for name in (one for one in sorted(models) if is_artefact(one)):
+        member, beside = f"{MODELS}/{name}", f"{MODELS}/{name}.json"
+        contract = contract_inside(name, models)
         if beside not in members:
             raise GateError(f"{beside} is missing")
         if contract != Contract.from_dict(json.loads(members[beside]), beside):
             raise GateError(f"{member}: the contract inside is not the one beside it")
         if sha256_of(contract.front_end) != definition_sha256():
             raise GateError(f"{member}: made for another version of the front end than this ecgkd's")
-        found[member.removeprefix(f"{MODELS}/")] = contract
+        stated = decision_files(contract, name) if name.endswith(".c") else {}
+        for place, text in stated.items():
+            if models.get(place) != text:
+                raise GateError(f"{MODELS}/{place}: missing, or not the decision of the contract inside {name}")
+        found[name] = contract
     return found
+
+
+def _models(members: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Returns the members that are files of artefacts, by their names in an export folder."""
+    return {name.removeprefix(f"{MODELS}/"): content for name, content in members.items() if name.startswith(MODELS)}
 
 
 def _check_decision(members: Mapping[str, bytes], contract: Contract) -> None:

@@ -30,7 +30,7 @@ class LoadedModel:
     embed: Embed
     """int8 windows (n, 1000) to unit-norm embeddings (n, embedding_size) float32."""
     kind: str
-    """`run`, `onnx` or `tflite`."""
+    """`run`, `onnx`, `tflite` or `c`."""
 
 
 def shipped_model() -> Path:
@@ -97,6 +97,7 @@ def _load_onnx(path: Path) -> LoadedModel:
 
 
 def _load_tflite(path: Path) -> LoadedModel:
+    from ecgkd.bundle.open_artefact import unit_rows
     from ecgkd_export.errors import ArtefactError
     from ecgkd_export.run.interpreter import named
     from ecgkd_export.run.litert import LiteRtSession
@@ -109,7 +110,18 @@ def _load_tflite(path: Path) -> LoadedModel:
         raise DataError(f"{path}: {error}; export it again") from error
     contract = read_contract(text, path)
     session = LiteRtSession(path)
-    return LoadedModel(path.stem, path, contract, lambda windows: session.run(_scaled(windows)), "tflite")
+    return LoadedModel(path.stem, path, contract, lambda windows: unit_rows(session.run(_scaled(windows))), "tflite")
+
+
+def _load_c(path: Path) -> LoadedModel:
+    from ecgkd.bundle.open_artefact import unit_rows
+    from ecgkd_export.c99.read import read_path
+    from ecgkd_export.run.c99 import C99Session
+
+    found = read_path(path)
+    contract = read_contract(found.metadata.get(METADATA_KEY), path)
+    session = C99Session(found)
+    return LoadedModel(path.name, path, contract, lambda windows: unit_rows(session.run(_scaled(windows))), "c")
 
 
 def read_contract(text: str | None, path: Path) -> Contract:
@@ -154,8 +166,10 @@ def load_model(path: str | Path) -> LoadedModel:
         return _load_onnx(path)
     if path.suffix == ".tflite":
         return _load_tflite(path)
+    if path.suffix == ".c":
+        return _load_c(path)
     raise UsageError(
-        f"{path}: not a model that this ecgkd can run; expected a run folder, an .onnx or .tflite artefact"
+        f"{path}: not a model that this ecgkd can run; expected a run folder, an .onnx, .tflite or .c artefact"
     )
 
 

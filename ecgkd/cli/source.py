@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ecgkd.bundle.make import Evidence
     from ecgkd.contract import Contract
     from ecgkd_export.parity import Run
+    from ecgkd_export.tflite_artefacts import Tuning
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Source:
     protocol: Path | None = None
     released: tuple[dict[str, Any], ...] = ()
     """Sidecars of the quantised artefacts that were released beside it."""
+    tuned: "Tuning | None" = None
+    """The fine-tuned int8 TFLite file that was released beside it, if there is one."""
 
 
 def load_source(path: Path | None) -> Source:
@@ -75,7 +78,20 @@ def _onnx_source(path: Path) -> Source:
     stem = path.name.removesuffix("fp32.onnx")
     sidecars = sorted(one for one in path.parent.glob(f"{stem}*.json") if "_fp32." not in one.name)
     released = tuple(read_json(one, "sidecar of an artefact") for one in sidecars)
-    return Source(path.name, model, contract, Path("artefacts") / contract.model, released=released)
+    tuned = _tuned(path.parent, released, contract)
+    return Source(path.name, model, contract, Path("artefacts") / contract.model, released=released, tuned=tuned)
+
+
+def _tuned(folder: Path, released: tuple[dict[str, Any], ...], contract: "Contract") -> "Tuning | None":
+    """Returns the released TFLite file of these weights whose contract says that it was fine-tuned."""
+    from ecgkd_export.tflite_artefacts import Tuning
+
+    for one in released:
+        path, record = folder / one["file"]["name"], one["quantisation"].get("qat")
+        same = one["weights_sha256"] == contract.weights_sha256 and path.suffix == ".tflite"
+        if record and same and path.is_file():
+            return Tuning(released=path.read_bytes(), record=record)
+    return None
 
 
 def load_evidence(data: list[str], protocol: Path | None, given: bool) -> "Evidence | None":

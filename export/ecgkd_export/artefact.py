@@ -16,8 +16,10 @@ from ecgkd_export.tflite.emit import emit
 if TYPE_CHECKING:
     import onnx
 
-ONNX_FORMATS, TFLITE_FORMATS = ("onnx", "ort"), ("tflite",)
-FORMATS = (*ONNX_FORMATS, *TFLITE_FORMATS)
+    from ecgkd_export.c99.emit import Sources
+
+ONNX_FORMATS, TFLITE_FORMATS, C_FORMATS = ("onnx", "ort"), ("tflite",), ("c",)
+FORMATS = (*ONNX_FORMATS, *TFLITE_FORMATS, *C_FORMATS)
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Artefact:
     quantisation: dict[str, Any] = field(default_factory=dict)
     ranges: Ranges = field(default_factory=dict)
     """Activation ranges, with which the int8 graphs can be made again without data."""
+    written: tuple[str, ...] = ()
+    """Formats that it is written in, where that is not what its graph is written in most of all."""
 
     @property
     def graph_sha256(self) -> str:
@@ -42,16 +46,28 @@ class Artefact:
     @property
     def formats(self) -> tuple[str, ...]:
         """Formats that it can be written in."""
+        if self.written:
+            return self.written
         return TFLITE_FORMATS if isinstance(self.model, Graph) else ONNX_FORMATS
 
     def file(self, format: str, metadata_of: Mapping[str, str]) -> bytes:
         """Returns the artefact as a file of `format`, metadata inside. Raises: GraphError for another format."""
         if format not in self.formats:
             raise GraphError(f"format {format!r}: the {self.runtime} graph is written as {', '.join(self.formats)}")
+        if format in C_FORMATS:
+            return self.c_files("network", metadata_of).source
         if isinstance(self.model, Graph):
             return emit(self.model, metadata=metadata_of, description=f"ecgkd {self.precision}")
         content = metadata.to_bytes(self.model, metadata_of)
         return content if format == "onnx" else to_ort(content)
+
+    def c_files(self, name: str, metadata_of: Mapping[str, str], space: str | None = None) -> "Sources":
+        """Returns the int8 graph as `<name>.c` and `<name>.h`, metadata in the header; `space` binds templates."""
+        from ecgkd_export.c99 import emit as c99
+
+        if not isinstance(self.model, Graph):
+            raise GraphError(f"the {self.runtime} graph is not written as C")
+        return c99.emit(self.model, name=name, metadata=metadata_of, space=space)
 
 
 def to_ort(content: bytes) -> bytes:

@@ -1,13 +1,13 @@
 """What rounding costs, measured on the quantised graph in real numbers: layer by layer, tensor by tensor."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgkd_export.float_run import COMPUTE, round_half_away, run_float
-from ecgkd_export.graph import DType, Graph, Kind, Op, Tensor
+from ecgkd_export.float_run import run_float
+from ecgkd_export.graph import DType, Graph, Kind, Tensor
 
 Floats = NDArray[np.float32]
 Cost = Callable[[Floats, Floats], float]
@@ -49,30 +49,30 @@ def sensitivity(
     moved are left out, and so are what a running sum takes from its own rounding: they mean nothing without it.
     """
     reference = run_float(graph, windows)[graph.outputs[0]]
-    exact = {name: _exact(graph, quantised, name) for name in quantised.tensors}
-    groups = _groups(graph, quantised)
+    kept = {name: exact(graph, quantised, name) for name in quantised.tensors}
+    parts = groups(graph, quantised)
     found = []
-    for number, (names, kind) in enumerate(groups):
+    for number, (names, kind) in enumerate(parts):
         if progress is not None:
-            progress(number, len(groups), names[0])
-        tensors = {name: tensor if name in names else exact[name] for name, tensor in quantised.tensors.items()}
+            progress(number, len(parts), names[0])
+        tensors = {name: tensor if name in names else kept[name] for name, tensor in quantised.tensors.items()}
         rounded = run_float(replace(quantised, tensors=tensors), windows)[quantised.outputs[0]]
         found.append(Sensitivity(names[0], kind, quantised.tensors[names[0]].shape, cost(reference, rounded)))
     return sorted(found, key=lambda one: -one.cost)
 
 
-def _groups(graph: Graph, quantised: Graph) -> list[tuple[tuple[str, ...], str]]:
+def groups(graph: Graph, quantised: Graph) -> list[tuple[tuple[str, ...], str]]:
     """Returns what is rounded together, and what it is called."""
-    groups: list[tuple[tuple[str, ...], str]] = []
+    found: list[tuple[tuple[str, ...], str]] = []
     for op in quantised.ops:
         if op.kind in LAYERS:
-            groups.append((op.inputs[1:], "weights"))
+            found.append((op.inputs[1:], "weights"))
         if op.kind not in MOVES and (op.output in graph.tensors or op.kind == Kind.QUANTISE):
-            groups.append(((op.output,), op.kind.value))
-    return groups
+            found.append(((op.output,), op.kind.value))
+    return found
 
 
-def _exact(graph: Graph, quantised: Graph, name: str) -> Tensor:
+def exact(graph: Graph, quantised: Graph, name: str) -> Tensor:
     """Returns the tensor unrounded; a constant with the numbers that it was made of."""
     tensor = quantised.tensors[name]
     data = tensor.data
@@ -95,59 +95,6 @@ def real(tensor: Tensor) -> Floats:
     if tensor.quant.axis is not None:
         scale = scale.reshape([-1 if axis == tensor.quant.axis else 1 for axis in range(tensor.data.ndim)])
     return ((tensor.data.astype(np.float64) - tensor.quant.zero_point) * scale).astype(np.float32)
-
-
-def correct_biases(graph: Graph, quantised: Graph, windows: Floats) -> Graph:
-    """Returns the quantised graph with biases moved so that each layer's mean output is the float layer's.
-
-    Layer by layer in order, each behind the corrected ones before it. `windows` (n, …) are in memory together.
-    Source: Nagel et al. 2019, section 4.2, with measured in place of computed means.
-    """
-    layers = [op.output for op in quantised.ops if op.kind in LAYERS and op.output in graph.tensors]
-    wanted = {name: _mean(value) for name, value in run_float(graph, windows, keep=layers).items()}
-    tensors = dict(quantised.tensors)
-    entry = tensors[quantised.inputs[0]]
-    values = {entry.name: _on_grid(entry, windows.reshape(len(windows), *entry.shape))}
-    constants = {name: real(tensor)[None] for name, tensor in tensors.items() if tensor.data is not None}
-    last = {name: position for position, op in enumerate(quantised.ops) for name in op.inputs}
-    for position, op in enumerate(quantised.ops):
-        result = _run(op, values, constants, tensors[op.output])
-        if op.output in wanted:
-            bias = tensors[op.inputs[2]]
-            assert bias.data is not None
-            assert bias.quant is not None
-            steps = (wanted[op.output] - _mean(result)) / bias.quant.scale.astype(np.float64)
-            limits = np.iinfo(np.int32)
-            moved = np.clip(np.rint(bias.data + steps), limits.min, limits.max).astype(bias.data.dtype)
-            tensors[bias.name] = replace(bias, data=moved)
-            constants[bias.name] = real(tensors[bias.name])[None]
-            result = _run(op, values, constants, tensors[op.output])
-        values[op.output] = result
-        for name in op.inputs:
-            if last[name] == position:
-                values.pop(name, None)
-    return replace(quantised, tensors=tensors)
-
-
-def _mean(values: Floats) -> NDArray[np.float64]:
-    result: NDArray[np.float64] = values.reshape(-1, values.shape[-1]).mean(0, dtype=np.float64)
-    return result
-
-
-def _run(op: Op, values: Mapping[str, Floats], constants: Mapping[str, Floats], output: Tensor) -> Floats:
-    inputs = [values[name] if name in values else constants[name] for name in op.inputs]
-    result = COMPUTE[op.kind](op, inputs, output.shape)
-    if op.attributes.get("activation") == "relu":
-        result = np.maximum(result, 0)
-    return _on_grid(output, result)
-
-
-def _on_grid(tensor: Tensor, values: Floats) -> Floats:
-    if tensor.quant is None:
-        return values
-    limits, scale, zero_point = np.iinfo(np.dtype(tensor.dtype)), float(tensor.quant.scale[0]), tensor.quant.zero_point
-    steps = np.clip(round_half_away(values / scale) + zero_point, limits.min, limits.max)
-    return ((steps - zero_point) * scale).astype(np.float32)
 
 
 def table(found: Iterable[Sensitivity], most: int = 20) -> str:

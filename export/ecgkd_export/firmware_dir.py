@@ -21,3 +21,10 @@ def firmware_dir() -> Path:
 def kernel_sources() -> list[Path]:
     """Returns the C files that a generated network is compiled with, sorted by name."""
     return sorted((firmware_dir() / "kernels").glob("*.c"))
+
+
+def kernel_files() -> dict[str, bytes]:
+    """Returns what a generated network is compiled with: headers and kernels, by their path below `firmware_dir`."""
+    root = firmware_dir()
+    paths = [root / HEADER, *sorted((root / "kernels").glob("*.[ch]"))]
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}

@@ -7,7 +7,6 @@ from enum import StrEnum
 import numpy as np
 
 from ecgkd_export.graph import Graph, Kind, Quant
-from ecgkd_export.rewrite.norm import stream_of
 
 DEMANDED: Mapping[Kind, tuple[float, int]] = {
     Kind.SOFTMAX: (1 / 256, -128),
@@ -18,8 +17,6 @@ DEMANDED: Mapping[Kind, tuple[float, int]] = {
 KEEPS_SCALE = (Kind.RESHAPE, Kind.TRANSPOSE, Kind.SLICE, Kind.CONCAT, Kind.MAX_POOL, Kind.REDUCE_MAX)
 SAME_STEPS = 1.3
 """Largest ratio of the ranges of sums that share their steps."""
-HEADROOM = 2.0
-"""Of int16 sums over what was seen: a bit of sixteen, against clipping on other windows."""
 
 Ranges = Mapping[str, tuple[float, float]]
 
@@ -31,8 +28,6 @@ class Stream(StrEnum):
     """Every sum is rounded, and the errors add up."""
     CARRY = "carry"
     """int8, and what rounding took from one sum is added to the next: errors do not add up. Four operators a sum."""
-    INT16 = "int16"
-    """int16 between operators that stay int8; for graphs without raised rows. XNNPACK has no int16."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,28 +35,22 @@ class Plan:
     """Which integers every tensor becomes."""
 
     quants: Mapping[str, Quant]
-    """int8."""
-    wide: frozenset[str]
-    """Tensors that are int16."""
-    wide_quant: Quant
-    """One for all of them: then their sums and moves are exact."""
     sums: Mapping[str, tuple[str, str]]
     """Rows and what is added to them, by output."""
     carried: frozenset[str]
     """The sums that hand on what rounding took."""
 
 
-def make_plan(graph: Graph, ranges: Ranges, stream: Stream, input_step: float) -> Plan:
-    """Returns the plan for `graph`, whose ranges are all there. Raises: GraphError for a stream that is not closed."""
-    wide = stream_of(graph) if stream == Stream.INT16 else frozenset()
-    largest = max((abs(end) for name in wide for end in ranges.get(name, (0.0, 0.0))), default=0.0) or 1.0
-    wide_quant = Quant(np.full(1, HEADROOM * largest / 32767, np.float32))
+def make_plan(
+    graph: Graph, ranges: Ranges, stream: Stream, input_step: float, output_step: float | None = None
+) -> Plan:
+    """Returns the plan for `graph`, whose ranges are all there."""
     sums = running_sums(graph) if stream == Stream.CARRY else {}
     carried = _carried(graph, ranges, sums)
     follows = {name: sums[name][0] for name in carried}
-    branches = {name for op in graph.ops if op.output in wide for name in op.inputs if name not in wide}
-    quants = _activations(graph, ranges, input_step, follows, branches)
-    return Plan(quants, wide, wide_quant, sums, carried)
+    steps = {graph.inputs[0]: input_step} | ({graph.outputs[0]: output_step} if output_step else {})
+    quants = _activations(graph, ranges, steps, follows)
+    return Plan(quants, sums, carried)
 
 
 def running_sums(graph: Graph) -> dict[str, tuple[str, str]]:
@@ -100,12 +89,12 @@ def _carried(graph: Graph, ranges: Ranges, sums: Mapping[str, tuple[str, str]]) 
 
 
 def _activations(
-    graph: Graph, ranges: Ranges, input_step: float, follows: Mapping[str, str], even: set[str]
+    graph: Graph, ranges: Ranges, steps: Mapping[str, float], follows: Mapping[str, str]
 ) -> dict[str, Quant]:
     """Returns the int8 quantisation of every tensor that is not a weight; tensors that are tied share one.
 
-    `follows`: tensors in the same steps as another, besides those that the operators ask for; `even`: tensors with
-    zero point 0, besides the second factors of products, where XNNPACK has kernels for no other.
+    `steps`: scales of tensors with zero point 0; `follows`: tensors in the same steps as another, besides those that
+    the operators ask for. The second factors of products have zero point 0: XNNPACK has kernels for no other.
     """
     root = {name: name for name in graph.tensors}
 
@@ -114,7 +103,7 @@ def _activations(
             name = root[name]
         return name
 
-    fixed = {find(graph.inputs[0]): Quant(np.full(1, input_step, np.float32))}
+    fixed = {find(name): Quant(np.full(1, step, np.float32)) for name, step in steps.items()}
     for op in graph.ops:
         if op.kind in DEMANDED:
             scale, zero_point = DEMANDED[op.kind]
@@ -140,7 +129,7 @@ def _activations(
         if op.kind == Kind.RSQRT:
             name = find(op.inputs[0])
             seen[name] = (0.0, max(seen[name][1], float(np.finfo(np.float32).tiny)))
-    balanced = {find(name) for name in even} | {find(op.inputs[1]) for op in graph.ops if op.kind == Kind.MATMUL}
+    balanced = {find(op.inputs[1]) for op in graph.ops if op.kind == Kind.MATMUL}
     for name in balanced:
         largest = max(abs(end) for end in seen.get(name, (0.0, 0.0)))
         seen[name] = (-largest * 128 / 127, largest)

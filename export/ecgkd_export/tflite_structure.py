@@ -53,7 +53,7 @@ LEFT_BY_NPU = ("CAST", "DEQUANTIZE", "L2_NORMALIZATION")
 INTEGERS = ("INT8", "INT16", "INT32", "INT64")
 WEIGHTED = ("CONV_2D", "FULLY_CONNECTED")
 INT8_SHARE = 0.9
-"""Of the weights of a w8 file; a layer on a single row may stay float."""
+"""Of the weights of a w8 file; layers on a single row may stay float and do not count."""
 
 
 def float_gate(content: bytes) -> dict[str, Any]:
@@ -69,6 +69,13 @@ def int8_gate(content: bytes, profile: str = "cpu") -> dict[str, Any]:
 def w8_gate(content: bytes) -> dict[str, Any]:
     """Returns the verdict on a file with int8 weights: as `float_gate`, and all large weights are int8."""
     return _gate(content, "cpu", _w8_problems)
+
+
+def file_gate(content: bytes, precision: str, profile: str = "cpu") -> dict[str, Any]:
+    """Returns the verdict on a file of `precision`: `fp32`, `int8` or `w8`."""
+    if precision == "int8":
+        return int8_gate(content, profile)
+    return w8_gate(content) if precision == "w8" else float_gate(content)
 
 
 def _gate(content: bytes, profile: str, further: Callable[[TfliteFile], list[str]]) -> dict[str, Any]:
@@ -155,7 +162,7 @@ def _int8_problems(file: TfliteFile) -> list[str]:
 
 
 def _w8_problems(file: TfliteFile) -> list[str]:
-    weighted = _weights(file)
+    weighted = [file.tensors[op.inputs[1]] for op in file.ops if op.code in WEIGHTED and not _single_row(file, op)]
     whole = sum(int(np.prod(tensor.shape)) for tensor in weighted)
     kept = sum(int(np.prod(tensor.shape)) for tensor in weighted if tensor.dtype == "INT8")
     if kept < INT8_SHARE * whole or not kept:
@@ -165,3 +172,7 @@ def _w8_problems(file: TfliteFile) -> list[str]:
 
 def _weights(file: TfliteFile) -> list[FileTensor]:
     return [file.tensors[op.inputs[1]] for op in file.ops if op.code in WEIGHTED]
+
+
+def _single_row(file: TfliteFile, op: FileOp) -> bool:
+    return op.code == "FULLY_CONNECTED" and int(np.prod(file.tensors[op.inputs[0]].shape[:-1])) == 1

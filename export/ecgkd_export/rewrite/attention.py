@@ -1,13 +1,6 @@
-"""Self-attention with few operators: products of weights made beforehand, heads as rows.
+"""Self-attention with few operators: one product, heads as rows.
 
-*Merged*: softmax is blind to what all keys of a row share, and its rows sum to one. So with y the normalised tokens,
-a head's scores are (A y + a)·y with A = KᵀQ and a = Kᵀ·(query's bias), and what a head adds to the stream is B y
-summed by its probabilities, with B = project · value. Queries of all heads are one layer whose output, read as rows
-(token, head), meets y itself; no keys, no values, no transposes. That is 1.5 times the multiply-accumulates of
-attention's layers for three heads (as many for two) and half the operators. On x86-64 with XNNPACK it is the slower one
-by 7 %, since transposes are nearly free there.
-
-*Split*: query, key and value as one layer (the queries apart where they are fewer), one transpose in front and one
+Query, key and value as one layer (the queries apart where they are fewer), one transpose in front and one
 behind. One tensor then holds all three, so their channels are brought to one size: queries times what keys are divided
 by, values times what the projection is divided by.
 """
@@ -45,16 +38,6 @@ class Attention:
     """The layer that writes the stream."""
 
 
-def merge_attention(graph: Graph) -> Graph:
-    """Returns the graph with every attention in the merged form; the same numbers."""
-    draft = Draft(graph)
-    for output in list(draft.ops):
-        found = _find(draft, output)
-        if found is not None:
-            draft.redirect(output, _merged(draft, found))
-    return draft.finish()
-
-
 def split_attention(graph: Graph) -> Graph:
     """Returns the graph with every attention in the split form; the same numbers."""
     draft = Draft(graph)
@@ -63,28 +46,6 @@ def split_attention(graph: Graph) -> Graph:
         if found is not None:
             draft.redirect(output, _split(draft, found))
     return draft.finish()
-
-
-def _merged(draft: Draft, one: Attention) -> str:
-    name, width, heads = one.output.name, draft.shape(one.rows)[1], one.heads
-    n_queries, n_tokens = draft.shape(one.query_rows)[0], draft.shape(one.rows)[0]
-    queries, keys, values = (_per_head(layer[0], heads) for layer in (one.query, one.key, one.value))
-    query_bias = one.query[1].reshape(heads, -1)
-    ask = np.einsum("hdj,hdi->hji", keys, queries).reshape(heads * width, -1)
-    ask_bias = np.einsum("hdj,hd->hj", keys, query_bias).reshape(-1)
-    project = _per_head(one.project[0].T, heads)
-    give = np.einsum("hdo,hdi->ohi", project, values).reshape(len(one.project[0]), heads * width)
-    bias = one.project[1] + one.project[0] @ one.value[1]
-
-    asked = draft.linear(f"{name}:ask", one.query_rows, ask, ask_bias)
-    lead = (1, n_queries * heads)
-    asked = draft.add(Kind.RESHAPE, f"{name}:asked", (asked,), (*lead, width))
-    rows = draft.add(Kind.RESHAPE, f"{name}:rows", (one.rows,), (1, n_tokens, width))
-    scores = draft.add(Kind.MATMUL, f"{name}:scores", (asked, rows), (*lead, n_tokens), transpose_b=True)
-    shares = draft.add(Kind.SOFTMAX, f"{name}:shares", (scores,), (*lead, n_tokens))
-    mixed = draft.add(Kind.MATMUL, f"{name}:mixed", (shares, rows), (*lead, width), transpose_b=False)
-    mixed = draft.add(Kind.RESHAPE, f"{name}:heads", (mixed,), (n_queries, heads * width))
-    return draft.linear(f"{name}:give", mixed, give, bias)
 
 
 def _split(draft: Draft, one: Attention) -> str:
@@ -142,10 +103,6 @@ def _heads(draft: Draft, name: str, rows: str, layers: list[Layer], heads: int) 
         draft.add(Kind.SLICE, f"{name}:{part}", (product,), size, begin=(part * heads, 0, 0), size=size)
         for part in range(len(layers))
     ]
-
-
-def _per_head(weights: NDArray[np.float64], heads: int) -> NDArray[np.float64]:
-    return weights.reshape(heads, -1, weights.shape[1])
 
 
 def _find(draft: Draft, output: str) -> Attention | None:

@@ -62,13 +62,6 @@ def fold_layer_norms(graph: Graph, rotation: Matrix | None = None) -> Graph:
     return draft.finish()
 
 
-def stream_of(graph: Graph) -> frozenset[str]:
-    """Returns the sums and concatenations that the L2 norms read, not what writes them. Raises: GraphError."""
-    norms = [op for op in graph.ops if op.kind == Kind.L2_NORM]
-    stream = find_stream(graph, norms)
-    return stream.tensors - {op.output for op in stream.writers}
-
-
 def find_stream(graph: Graph, norms: list[Op]) -> Stream:
     """Returns the stream of these norms. Raises: GraphError where it is not closed."""
     makers, readers = graph.makers(), graph.readers()

@@ -11,7 +11,8 @@ import pytest
 from torch import nn
 
 from ecgkd.bundle.artefacts import check_free, file_name, read_export, write_export
-from ecgkd.bundle.make import Evidence, make, recheck
+from ecgkd.bundle.make import Evidence, make
+from ecgkd.bundle.recheck import recheck
 from ecgkd.contract import METADATA_KEY, Contract
 from ecgkd.errors import DataError, GateError, UsageError
 from ecgkd.files import sha256_file
@@ -24,11 +25,27 @@ def folder(exported: Path, tmp_path: Path) -> Path:
 
 def test_names_say_student_seconds_rate_and_precision() -> None:
     assert file_name("deit_micro", "int8", "onnx") == "deit_micro_4s_250hz_int8.onnx"
+    assert file_name("deit_micro", "int8", "tflite", "mcu") == "deit_micro_4s_250hz_int8-mcu.tflite"
 
 
 def test_every_artefact_has_a_sidecar_and_nothing_else_is_there(exported: Path) -> None:
     stems = [f"tiny_4s_250hz_{precision}.{format}" for precision in ("fp32", "int8") for format in ("onnx", "ort")]
-    assert sorted(path.name for path in exported.iterdir()) == sorted([*stems, *(f"{stem}.json" for stem in stems)])
+    lists = [f"tiny_4s_250hz_{precision}.config" for precision in ("fp32", "int8")]
+    there = [*stems, *(f"{stem}.json" for stem in stems), *lists]
+    assert sorted(path.name for path in exported.iterdir()) == sorted(there)
+
+
+def test_the_operators_of_a_reduced_build_stand_beside_the_ort_file(exported: Path, folder: Path) -> None:
+    text = (exported / "tiny_4s_250hz_int8.config").read_text()
+    assert "com.microsoft;1;QGemm" in text
+    assert str(exported) not in text
+    assert "# - tiny_4s_250hz_int8.ort" in text
+    (folder / "tiny_4s_250hz_int8.config").write_text(text.replace("QGemm", "QMatMul"))
+    gate = recheck(read_export(folder), None, None)["tiny_4s_250hz_int8.ort"]["required_operators"]
+    assert (gate["result"], gate["why"]) == (
+        "failed",
+        "tiny_4s_250hz_int8.config is not what the file needs; export again",
+    )
 
 
 def test_the_contract_inside_is_the_one_beside(exported: Path) -> None:

@@ -59,7 +59,7 @@ def test_export_writes_all_artefacts_and_says_what_they_are(
     document = json.loads(result.stdout)
     assert document["passed"]
     stem = FLOAT.removesuffix("_fp32.onnx")
-    written = ["fp32.onnx", "fp32.ort", "int8.onnx", "int8.ort", "int8.tflite", "w8.tflite"]
+    written = ["fp32.onnx", "fp32.ort", "int8.onnx", "int8.ort", "int8.tflite", "w8.tflite", "int8.c"]
     assert [Path(one["path"]).name for one in document["artefacts"]] == [f"{stem}_{one}" for one in written]
     assert document["gates"][INT8]["biometric"]["result"] == "undecided"
     assert "too few people" in result.stderr
@@ -68,7 +68,10 @@ def test_export_writes_all_artefacts_and_says_what_they_are(
     assert {one["lsb"] for name, one in exact.items() if "reference" in name} == {0}
     checked = ecgkd("check", tmp_path / "out", "--json")
     assert checked.exit_code == 0, checked.exception
-    assert set(json.loads(checked.stdout)["gates"]) == {f"{stem}_{one}" for one in written}
+    again = json.loads(checked.stdout)["gates"]
+    assert set(again) == {f"{stem}_{one}" for one in written}
+    bits = again[f"{stem}_int8.c"]["runtimes"].get("runtimes", {})
+    assert bits.get("tflite-runtime, reference", {"lsb": 0}).get("lsb", 0) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {FLOAT, INT8, f"{INT8}.json"}
 
 
@@ -76,7 +79,7 @@ def test_without_recordings_export_warns_and_uses_synthetic_windows(source: Path
     result = ecgkd("export", source, "--int8", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.exception
     assert "biometric parity is absent" in result.stderr
-    assert "biometric      absent" in result.stdout
+    assert "biometric absent: no recordings were given" in result.stdout
 
 
 def test_a_failed_gate_ends_with_its_numbers_and_leaves_nothing(narrow: Path, tmp_path: Path) -> None:
@@ -112,7 +115,8 @@ def test_an_older_export_stays_where_a_gate_fails(narrow: Path, exported: Path, 
     ("words", "error", "message"),
     [
         (("nowhere",), UsageError, "no such run"),
-        (("SOURCE", "--formats", "c"), UsageError, "this version writes onnx, ort, tflite"),
+        (("SOURCE", "--formats", "coreml"), UsageError, "this version writes onnx, ort, tflite, c"),
+        (("SOURCE", "--formats", "c"), UsageError, "--formats c: belongs to --int8"),
         (("SOURCE", "--data", "x.npz"), UsageError, "--data and --protocol belong together"),
         (("INT8",), UsageError, "is int8 already"),
         (("FOREIGN",), DataError, "without ecgkd's contract"),
@@ -142,6 +146,93 @@ def test_what_cannot_be_exported_is_refused_in_one_line(
     assert isinstance(result.exception, error)
     assert message in str(result.exception)
     assert "\n" not in str(result.exception)
+
+
+def _bad_onnx(source: Path, folder: Path, fault: str) -> Path:
+    """Returns an ONNX file of ours that something happened to."""
+    path = folder / f"{fault}.onnx"
+    if fault == "two_gigabytes":
+        with path.open("wb") as file:
+            file.truncate(2**31)
+        return path
+    if fault == "truncated":
+        path.write_bytes(source.read_bytes()[:3000])
+        return path
+    model = onnx.load(source)
+    if fault == "dynamic":
+        model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    else:
+        last = next(node for node in model.graph.node if "embedding" in node.output)
+        last.output[0] = "before"
+        model.graph.node.append(onnx.helper.make_node("Sin", ["before"], ["embedding"], "wave"))
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "message"),
+    [
+        ("two_gigabytes", 5, "at most 2 GB"),
+        ("truncated", 5, "not an ONNX file, or a truncated one"),
+        ("dynamic", 2, "window has a dynamic shape"),
+        ("unsupported", 2, "Sin wave: an operator that cannot be converted to int8"),
+    ],
+)
+def test_a_broken_onnx_file_is_one_line_and_nothing_is_written(
+    fault: str, code: int, message: str, source: Path, tmp_path: Path
+) -> None:
+    path = _bad_onnx(source, tmp_path, fault)
+    before = sorted(tmp_path.iterdir())
+    result = ecgkd("export", path, "--int8", "--out", tmp_path / "out")
+    assert getattr(result.exception, "exit_code", None) == code, result.exception
+    assert message in str(result.exception)
+    assert "\n" not in str(result.exception)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--profile", "mcu"), "--profile mcu: belongs to --int8"),
+        (("--int8", "--profile", "mcu", "--formats", "onnx"), "needs TFLite files"),
+        (("--int8", "--profile", "npu", "--formats", "ort"), "--profile npu writes onnx, tflite"),
+        (("--float-tflite",), "belongs to --int8"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(words: tuple[str, ...], message: str, source: Path) -> None:
+    result = ecgkd("export", source, *words)
+    assert isinstance(result.exception, UsageError)
+    assert message in str(result.exception)
+
+
+def test_a_dry_run_of_a_profile_names_a_folder_of_its_own(source: Path) -> None:
+    result = ecgkd("export", source, "--int8", "--profile", "mcu", "--dry-run", "--json")
+    assert result.exit_code == 0, result.exception
+    document = json.loads(result.stdout)
+    assert (document["profile"], document["formats"]) == ("mcu", ["onnx", "tflite"])
+    assert document["out"].endswith("tiny-mcu")
+
+
+def test_the_doctor_ranks_what_rounding_costs_and_needs_people_for_it(
+    source: Path, exported: Path, given: tuple[str, ...], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    made = ecgkd("export", source, "--int8", "--formats", "onnx,tflite", *given, "--out", out, "--no-timing")
+    assert made.exit_code == 0, made.exception
+    assert "name recordings" in str(ecgkd("check", out, "--doctor").exception)
+    assert "needs the float .onnx and the int8 .tflite" in str(ecgkd("check", exported, "--doctor", *given).exception)
+    result = ecgkd("check", out, "--doctor", "--no-timing", *given, "--json")
+    assert result.exit_code == 0, result.exception
+    found = json.loads(result.stdout)["doctor"]
+    assert found["everything"]["cosine_loss"] > 0
+    assert {one["kind"] for one in found["layers"]} == {"layer"}
+    assert {"weights", "fully_connected"} <= {one["kind"] for one in found["tensors"]}
+    quiet = [one["score_rms"] for one in found["tensors"] if one["noise"]]
+    assert quiet == sorted(quiet, reverse=True)
+    stem = out / "tiny_4s_250hz_int8.doctor"
+    assert json.loads(stem.with_suffix(".doctor.json").read_text()) == found
+    assert "<svg" in stem.with_suffix(".doctor.svg").read_text()
+    assert ecgkd("check", out, "--no-timing").exit_code == 0
 
 
 def test_recordings_that_the_protocol_was_not_made_for_are_refused(

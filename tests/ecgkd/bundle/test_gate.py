@@ -92,3 +92,18 @@ def test_verdicts_follow_the_stated_bounds(changed: dict[str, Any], result: str)
     verdict, why = gate._verdict(_figures(**changed))
     assert verdict == result
     assert why
+
+
+def test_the_float_network_is_asked_once_for_all_candidates(evidence: Evidence, contract: Contract) -> None:
+    asked: list[int] = []
+
+    def reference(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        asked.append(len(windows))
+        return windows[:, 0, ::50] + 1
+
+    score = evidence.gate(contract)
+    first = score(reference, reference)
+    once = sum(asked)
+    assert score(reference, lambda windows: windows[:, 0, ::50] + 1) == first
+    assert sum(asked) == once
+    assert first["genuine_flips"] == 0
