@@ -26,7 +26,7 @@ test-arm: $(STAMP)
 
 ARM_PACKAGES := qemu-system-arm qemu-user mmdebstrap debian-archive-keyring adb openssh-client openssh-server cpio util-linux \
 	gcc libc6-dev clang libclang-rt-dev gcc-arm-none-eabi libnewlib-arm-none-eabi gcc-aarch64-linux-gnu \
-	libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross
+	libc6-dev-arm64-cross gcc-arm-linux-gnueabihf libc6-dev-armhf-cross cmake default-jdk-headless
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 arm-tools:
