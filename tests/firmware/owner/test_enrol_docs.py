@@ -1,23 +1,58 @@
 """What the pages tell engineers to write compiles."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[3]
-NAME = "deit_nano_4s_250hz_int8"
-MODEL = f'#include "ecgkd_nn.h"\n#define {NAME.upper()}_ARENA_SIZE 20000\nextern const ecgkd_model_t {NAME};\n'
-DECISION = f'#include "ecgkd.h"\nextern const ecgkd_decision_t {NAME}_decision;\n'
+JAVA = """import org.ecgkd.OwnerCheck;
+
+class App {
+    private static void keep(byte[] template) { }
+    private static byte[] kept() { return new byte[0]; }
+    private static void stayUnlocked() { }
+
+    static void day(byte[] deviceKey, int[] microvolts, int n) {
+%s
+    }
+}
+"""
+
+
+def block(page: str, language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert found is not None
+    return found.group(1)
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_the_firmware_page_shows_c_that_compiles(compile_owner, tmp_path, compiler):
-    page = (ROOT / "docs" / "firmware-api.md").read_text()
-    (tmp_path / f"{NAME}.h").write_text(MODEL)
-    (tmp_path / f"{NAME}_decision.h").write_text(DECISION)
+@pytest.mark.parametrize(
+    ("page", "name"),
+    [("docs/firmware-api.md", "deit_nano_4s_250hz_int8"), ("README.md", "deit_micro_4s_250hz_int8")],
+)
+def test_a_page_shows_c_that_compiles(compile_owner, tmp_path, compiler, page, name):
+    model = f'#include "ecgkd_nn.h"\n#define {name.upper()}_ARENA_SIZE 20000\nextern const ecgkd_model_t {name};\n'
+    decision = f'#include "ecgkd.h"\nextern const ecgkd_decision_t {name}_decision;\n'
+    (tmp_path / f"{name}.h").write_text(model)
+    (tmp_path / f"{name}_decision.h").write_text(decision)
     declared = "void setup(void);\nvoid sensor_interrupt(int32_t microvolts);\nbool is_the_owner(void);\n"
-    block = re.search(r"```c\n(.*?)```", page, re.DOTALL).group(1)
-    (tmp_path / "app.c").write_text(block.replace("static int32_t ring", f"{declared}static int32_t ring", 1))
+    (tmp_path / "app.c").write_text(
+        block(page, "c").replace("static int32_t ring", f"{declared}static int32_t ring", 1)
+    )
     includes = (f"-I{tmp_path}", f"-I{ROOT / 'firmware_stubs' / 'include'}", "-c", "-Wmissing-prototypes")
     compile_owner(tmp_path / "app.o", [tmp_path / "app.c"], includes, compiler=compiler, whole=False)
+
+
+def test_the_firmware_page_shows_java_that_compiles(tmp_path):
+    javac = shutil.which("javac")
+    if javac is None:
+        pytest.skip("no javac: make arm-tools")
+    (tmp_path / "App.java").write_text(JAVA % block("docs/firmware-api.md", "java"))
+    source = ROOT / "firmware_stubs" / "android" / "java" / "org" / "ecgkd" / "OwnerCheck.java"
+    made = subprocess.run(
+        [javac, "-Xlint:all", "-Werror", "-d", tmp_path, tmp_path / "App.java", source], capture_output=True, text=True
+    )
+    assert made.returncode == 0, made.stderr
