@@ -1,6 +1,7 @@
-"""Settings that every test shares."""
+"""What all tests start from."""
 
-import os
+import signal
 
-# Two threads that share a core with another process wait for each other; the tensors of tests are small.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A suite that runs in the background inherits an ignored Ctrl-C, and so would the programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
