@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,11 +64,6 @@ def build(source: Path, target: str, folder: Path) -> Path:
     from ecgkd_export.errors import ExportError
     from ecgkd_export.firmware_dir import firmware_dir, kernel_sources
 
-    tools = TARGETS[target]
-    if shutil.which(tools.compiler) is None:
-        raise DeviceError(
-            f"{tools.compiler} is missing, to build {source.name} for {target}; apt install {tools.package}"
-        )
     try:
         firmware, kernels = firmware_dir(), kernel_sources()
     except ExportError as error:
@@ -76,16 +72,27 @@ def build(source: Path, target: str, folder: Path) -> Path:
     runner = folder / f"{name}-{target}"
     own = [ports / "linux" / "main.c", ports / "linux" / "port.c", ports / "runner" / "runner.c"]
     own += [ports / "runner" / "mark.c"]
-    command = [tools.compiler, *STATIC, *tools.flags, "-DRUNNER_MAX_RUNS=16384", f"-DRUNNER_TARGET={target}"]
-    command += [f'-DRUNNER_HEADER="{name}.h"', f"-DRUNNER_MODEL={name}", f"-DRUNNER_ARENA={name.upper()}_ARENA_SIZE"]
+    options = ["-DRUNNER_MAX_RUNS=16384", f"-DRUNNER_TARGET={target}"]
+    options += [f'-DRUNNER_HEADER="{name}.h"', f"-DRUNNER_MODEL={name}", f"-DRUNNER_ARENA={name.upper()}_ARENA_SIZE"]
     includes = (source.parent, firmware / "include", firmware / "kernels", ports / "linux", ports / "runner")
-    command += [f"-I{one}" for one in includes]
-    command += [str(one) for one in (source, *own, *kernels)] + ["-o", str(runner)]
+    options += [f"-I{one}" for one in includes]
+    return compiled(source.name, target, options, (source, *own, *kernels), runner)
+
+
+def compiled(what: str, target: str, options: Sequence[str], files: Sequence[Path], program: Path) -> Path:
+    """Returns `program`, one static file for `target`, compiled of the C of `what`.
+
+    Raises: DeviceError where the compiler is missing or refuses it.
+    """
+    tools = TARGETS[target]
+    if shutil.which(tools.compiler) is None:
+        raise DeviceError(f"{tools.compiler} is missing, to build {what} for {target}; apt install {tools.package}")
+    command = [tools.compiler, *STATIC, *tools.flags, *options, *map(str, files), "-o", str(program)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if "error" in line] or ["it said nothing"]
-        raise DeviceError(f"{source.name}: {tools.compiler} refuses it ({errors[0][:200]})")
-    return runner
+        raise DeviceError(f"{what}: {tools.compiler} refuses it ({errors[0][:200]})")
+    return program
 
 
 def load(path: str) -> Loaded:

@@ -45,16 +45,20 @@ def read_archive(path: Path) -> dict[str, bytes]:
 
     Raises: DataError where it cannot be read or is no zip file, GateError where it holds what no bundle holds.
     """
-    content = _content(path)
+    return members_of(_content(path), str(path))
+
+
+def members_of(content: bytes, where: str) -> dict[str, bytes]:
+    """Returns the members of a bundle's bytes, called `where` in messages. Raises: as `read_archive`."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
-            _refuse_odd(path, entries, len(content))
+            _refuse_odd(where, entries, len(content))
             members = {entry.filename: archive.read(entry) for entry in entries}
     except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError, OSError) as error:
-        raise DataError(f"{path}: not a readable bundle ({error}); make or fetch it again") from error
+        raise DataError(f"{where}: not a readable bundle ({error}); make or fetch it again") from error
     if archive_bytes(members) != content:
-        raise GateError(f"{path}: bytes beside its members were changed or added; make or fetch it again")
+        raise GateError(f"{where}: bytes beside its members were changed or added; make or fetch it again")
     return members
 
 
@@ -70,20 +74,20 @@ def _content(path: Path) -> bytes:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _refuse_odd(path: Path, entries: list[zipfile.ZipInfo], size: int) -> None:
+def _refuse_odd(where: str, entries: list[zipfile.ZipInfo], size: int) -> None:
     if len(entries) > MAX_MEMBERS:
-        raise GateError(f"{path}: {len(entries)} members; a bundle has at most {MAX_MEMBERS}")
+        raise GateError(f"{where}: {len(entries)} members; a bundle has at most {MAX_MEMBERS}")
     names = [entry.filename for entry in entries]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise GateError(f"{path}: member {min(twice)!r} twice")
+        raise GateError(f"{where}: member {min(twice)!r} twice")
     for entry in entries:
         problem = _problem(entry)
         if problem:
-            raise GateError(f"{path}: member {entry.filename[:MAX_NAME]!r} {problem}; not a bundle of ecgkd")
+            raise GateError(f"{where}: member {entry.filename[:MAX_NAME]!r} {problem}; not a bundle of ecgkd")
     total = sum(entry.file_size for entry in entries)
     if total > size:
-        raise GateError(f"{path}: its members claim {total} bytes in a file of {size}; not a bundle of ecgkd")
+        raise GateError(f"{where}: its members claim {total} bytes in a file of {size}; not a bundle of ecgkd")
 
 
 def _problem(entry: zipfile.ZipInfo) -> str:

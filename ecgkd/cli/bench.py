@@ -1,4 +1,4 @@
-"""`ecgkd bench`: latency and memory of models, measured in turns; and comparison of two such records."""
+"""`ecgkd bench`: latency and memory of models, measured in turns; their comparison; and a bundle's self-test."""
 
 import contextlib
 import signal
@@ -68,6 +68,13 @@ def register(app: typer.Typer) -> None:
             Path | None, typer.Option(help="Write down all that the device is asked and answers.")
         ] = None,
         replay: Annotated[Path | None, typer.Option(help="Ask such a file instead of the device.")] = None,
+        selftest: Annotated[
+            Path | None,
+            typer.Option(metavar="X.zip", help="Instead of measuring: run a bundle's golden recordings there, in C."),
+        ] = None,
+        key: Annotated[
+            Path | None, typer.Option(help="With --selftest: Ed25519 public key, PEM, that must have signed it.")
+        ] = None,
         as_json: JsonOption = False,
         dry_run: DryRunOption = False,
     ) -> None:
@@ -84,6 +91,15 @@ def register(app: typer.Typer) -> None:
         from ecgkd_bench.plan import Plan
 
         parse(device)
+        if selftest is not None:
+            from ecgkd.cli.bench_selftest import run_selftest
+
+            if models or setup or instructions or runner or record or replay or out:
+                raise UsageError("--selftest goes with --device, --ssh-config and --key alone: it measures nothing")
+            run_selftest(selftest, key, device, Reach(ssh_config, native=True), dry_run, as_json)
+            return
+        if key is not None:
+            raise UsageError("--key goes with --selftest")
         reach = Reach(ssh_config, setup, instructions, native or runner is not None, record, replay)
         if not models:
             _set_up(device, reach, dry_run, as_json)

@@ -31,6 +31,7 @@ from ecgkd_bench.runner import measure
 from ecgkd_bench.transport.adb import open_adb
 from ecgkd_bench.transport.ssh import open_ssh
 from tests.benchmarks import budgets
+from tests.ecgkd.bundle.tiny_bundle import tiny_bundle, tiny_members
 
 TOOLS = ("qemu-system-aarch64", "mmdebstrap", "adb", "ssh")
 MISSING = [tool for tool in TOOLS if shutil.which(tool) is None]
@@ -181,6 +182,24 @@ def test_a_device_out_of_space_is_said_and_left_clean(machine: EmulatedMachine, 
             assert _cleared(machine, transport.folder, 10)
     finally:
         _there(machine, "rm /tmp/fill")
+
+
+def test_a_bundle_tests_itself_over_ssh_and_adb_and_leaves_the_device_clean(
+    machine: EmulatedMachine, tmp_path: Path
+) -> None:
+    compiler = static_runner.TARGETS["aarch64"].compiler
+    if shutil.which(compiler) is None:
+        pytest.skip(f"needs {compiler}; make arm-tools")
+    ecgkd = str(Path(sys.executable).with_name("ecgkd"))
+    verdict = tiny_members()["firmware/enrol/verdict.c"].replace(b"ECGKD_REFUSED", b"ECGKD_ACCEPTED")
+    whole = tiny_bundle(tmp_path / "x.zip")
+    tampered = tiny_bundle(tmp_path / "y.zip", {"firmware/enrol/verdict.c": verdict})
+    for device, more in ((_ssh(machine), ("--ssh-config", str(machine.ssh_config))), (_adb(machine), ())):
+        for bundle, code, passed in ((whole, 0, 6), (tampered, 1, 5)):
+            command = [ecgkd, "bench", "--selftest", str(bundle), "--device", device, *more]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+            assert (done.returncode, done.stdout.count(": passed")) == (code, passed), done.stderr
+    assert _there(machine, "ls -d /tmp/ecgkd-bench.*").strip() == ""
 
 
 def test_instructions_are_counted_alike_every_time_and_within_their_budgets() -> None:

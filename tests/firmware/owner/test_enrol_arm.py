@@ -52,10 +52,10 @@ def need(*tools: str) -> None:
 def built(
     target: str, program: Path, files: list[Path], options: tuple[str, ...]
 ) -> Callable[[bytes], list[list[str]]]:
-    """Compiles test/owner.c for an emulated target; returns what gives its output's words for an input."""
+    """Compiles ports/owner/owner.c for an emulated target; returns what gives its output's words for an input."""
     includes = tuple(f"-I{FIRMWARE / one}" for one in ("include", "signal", "enrol", "kernels", "ports/linux"))
     library = [file for folder in ("signal", "enrol", "kernels") for file in sorted((FIRMWARE / folder).glob("*.c"))]
-    files = [FIRMWARE / "test" / "owner.c", *files, *library]
+    files = [FIRMWARE / "ports" / "owner" / "owner.c", *files, *library]
     if target in BOARDS:
         core, board = BOARDS[target]
         need("arm-none-eabi-gcc", "qemu-system-arm")

@@ -1,7 +1,7 @@
 """An owner enrolled from real recordings: the C library decides on them and on others as `ecgkd verify` does.
 
 The shipped int8 network runs in LiteRT; its embeddings go to Python's decision and to the C program
-firmware_stubs/test/owner.c, which does everything else itself: ring, front end, quality gate, enrolment, decision.
+firmware_stubs/ports/owner/owner.c, which does all else itself: ring, front end, quality gate, enrolment, decision.
 """
 
 import dataclasses
@@ -151,7 +151,7 @@ def program(compile_with, folder: Path, network: Network) -> Path:
     """Returns the C program for the network's contract."""
     for name, text in decision_source(network.contract, "owner").items():
         (folder / name).write_text(text)
-    test = FIRMWARE / "test" / "owner.c"
+    test = FIRMWARE / "ports" / "owner" / "owner.c"
     options = ("-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DOWNER_REPLAY")
     options += ('-DOWNER_HEADER="owner_decision.h"', "-DOWNER_DECISION=owner_decision", f"-I{folder}")
     options += (f"-I{FIRMWARE / 'ports' / 'linux'}",)
