@@ -1,5 +1,6 @@
 """Opens what users name on the command line: models (a run or any artefact) and prepared sets."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 Embed = Callable[[NDArray[np.int8]], NDArray[np.float32]]
 RUNS = Path("runs")
+STAMP = re.compile(r"\d{8}T\d{6}Z")
+"""How folders of runs are named, by the time they began; others, such as those of a study, are no run of their own."""
 SHIPPED = Path(__file__).resolve().parent.parent / "weights"
 
 
@@ -60,7 +63,8 @@ def newest_run(role: str | None = None, root: Path = RUNS) -> Path | None:
     """Returns the newest finished run under `root` (of that role: `student` or `teacher`), None without one."""
     import json
 
-    finished = sorted(root.glob("*/*/contract.json"), key=lambda path: path.parent.name, reverse=True)
+    stamped = (path for path in root.glob("*/*/contract.json") if STAMP.match(path.parent.name))
+    finished = sorted(stamped, key=lambda path: path.parent.name, reverse=True)
     for path in finished:
         metrics = path.with_name("metrics.json")
         if role is None or (metrics.is_file() and json.loads(metrics.read_text()).get("role") == role):

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ecgkd.cli.load import SHIPPED, load_model
+from ecgkd.cli.load import SHIPPED, load_model, newest_run
 from ecgkd.errors import DataError
 from ecgkd_export.graph import DType, Graph, Kind, Op, Tensor
 from ecgkd_export.tflite.emit import emit
@@ -31,3 +31,10 @@ def test_a_foreign_tflite_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tflite").write_bytes(emit(graph, metadata={}, description=""))
     with pytest.raises(DataError, match=r"a\.tflite: a file without ecgkd's contract"):
         load_model(tmp_path / "a.tflite")
+
+
+def test_the_newest_run_is_the_one_that_began_last(tmp_path: Path) -> None:
+    for place in ("b/20260101T000000Z", "a/20260102T000000Z", "study/uncertainty"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "contract.json").write_text("{}")
+    assert newest_run(root=tmp_path) == tmp_path / "a" / "20260102T000000Z"

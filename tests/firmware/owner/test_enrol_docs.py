@@ -46,11 +46,12 @@ def test_a_page_shows_c_that_compiles(compile_owner, tmp_path, compiler, page, n
     compile_owner(tmp_path / "app.o", [tmp_path / "app.c"], includes, compiler=compiler, whole=False)
 
 
-def test_the_firmware_page_shows_java_that_compiles(tmp_path):
+@pytest.mark.parametrize("page", ["docs/firmware-api.md", "README.md"])
+def test_a_page_shows_java_that_compiles(tmp_path, page):
     javac = shutil.which("javac")
     if javac is None:
         pytest.skip("no javac: make arm-tools")
-    (tmp_path / "App.java").write_text(JAVA % block("docs/firmware-api.md", "java"))
+    (tmp_path / "App.java").write_text(JAVA % block(page, "java"))
     source = ROOT / "firmware_stubs" / "android" / "java" / "org" / "ecgkd" / "OwnerCheck.java"
     made = subprocess.run(
         [javac, "-Xlint:all", "-Werror", "-d", tmp_path, tmp_path / "App.java", source], capture_output=True, text=True
