@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ecgkd.bundle.release import decision_in_words
 from ecgkd.contract import Contract
 
 CARD = """# {model}: is this the owner?
@@ -54,21 +55,9 @@ def bundle_card(contracts: Mapping[str, Contract], sources: list[str], released:
         version=version,
         trained_on=first.trained_on or "not stated",
         sources="\n".join(f"- {text}" for text in sources),
-        threshold=_threshold(first),
+        threshold=decision_in_words(first),
         artefacts=_artefacts(contracts),
         released=_locked(released),
-    )
-
-
-def _threshold(contract: Contract) -> str:
-    known = contract.threshold
-    if known is None:
-        return "None."
-    return (
-        f"{known.kind} {known.value:.4f}, set for a false match rate of {100 * known.fmr:g} % with "
-        f"{known.enrol_windows} enrolment and {known.probe_windows} probe windows of 4 s on {known.n_subjects} "
-        f"{known.population} people ({known.n_pairs} pairs; upper 95 % bound {100 * known.fmr_upper:.1f} %). There "
-        f"{100 * known.fnmr:.1f} % of genuine probes were refused."
     )
 
 

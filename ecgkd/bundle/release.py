@@ -167,21 +167,22 @@ def _section(network: Network, contract: Contract, folder: Path) -> str:
         what=STUDENT if metrics["distilled"] else TEACHER,
         parameters=f"{metrics['parameters']:,}",
         macs=f"{metrics['macs'] / 1e6:.0f}",
-        decision=_decision(contract),
+        decision=decision_in_words(contract),
         run="/".join(network.run.parts[-2:]),
         weights=contract.weights_sha256,
         files=", ".join(sorted(path.name for path in (folder / contract.model).iterdir())),
     )
 
 
-def _decision(contract: Contract) -> str:
+def decision_in_words(contract: Contract) -> str:
+    """Returns what the threshold is, what it was set for, and on whom."""
     threshold = contract.threshold
     if threshold is None:
         return "No threshold was set."
     return (
-        f"Its threshold ({threshold.kind}) was set for a false match rate of {100 * threshold.fmr:g} % with "
-        f"{threshold.enrol_windows} enrolment and {threshold.probe_windows} probe windows of 4 s on "
-        f"{threshold.n_subjects} development people ({threshold.n_pairs} pairs; upper 95 % bound "
+        f"Its threshold ({threshold.kind}, {threshold.value:.4f}) was set for a false match rate of "
+        f"{100 * threshold.fmr:g} % with {threshold.enrol_windows} enrolment and {threshold.probe_windows} probe windows "
+        f"of 4 s on {threshold.n_subjects} development people ({threshold.n_pairs} pairs; upper 95 % bound "
         f"{100 * threshold.fmr_upper:.1f} %); {100 * threshold.fnmr:.1f} % of genuine probes were refused there."
     )
 
