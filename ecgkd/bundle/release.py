@@ -181,8 +181,8 @@ def decision_in_words(contract: Contract) -> str:
         return "No threshold was set."
     return (
         f"Its threshold ({threshold.kind}, {threshold.value:.4f}) was set for a false match rate of "
-        f"{100 * threshold.fmr:g} % with {threshold.enrol_windows} enrolment and {threshold.probe_windows} probe windows "
-        f"of 4 s on {threshold.n_subjects} development people ({threshold.n_pairs} pairs; upper 95 % bound "
+        f"{100 * threshold.fmr:g} % with {threshold.enrol_windows} enrolment and {threshold.probe_windows} probe "
+        f"windows of 4 s on {threshold.n_subjects} development people ({threshold.n_pairs} pairs; upper 95 % bound "
         f"{100 * threshold.fmr_upper:.1f} %); {100 * threshold.fnmr:.1f} % of genuine probes were refused there."
     )
 
