@@ -96,6 +96,10 @@ class Contract:
     cohort_top: int = 40
     protocol_sha256: str = ""
     data_sha256: dict[str, str] = field(default_factory=dict)
+    leads: tuple[str, ...] = ()
+    """Names of the leads that the network takes, in its order; () for any one lead."""
+    activities: tuple[str, ...] = ()
+    """Names of the activities, in the order of the output `activity`; () for a network that tells none."""
     trained_on: str = ""
     """Whom, in words, with the licences of the recordings."""
     synthetic: bool = False
@@ -128,6 +132,7 @@ class Contract:
             if values.get("enrolment") is not None:
                 values["enrolment"] = EnrolmentFloors(**values["enrolment"])
             values["cohort"] = tuple(tuple(row) for row in values.get("cohort", ()))
+            values |= {key: tuple(values.get(key, ())) for key in ("leads", "activities")}
             return cls(**values)
         except (TypeError, KeyError) as error:
             raise DataError(f"{where}: broken contract ({error}); export the model again") from error
