@@ -11,6 +11,7 @@ from ecgkd.errors import UsageError
 
 if TYPE_CHECKING:
     from ecgkd.data.catalogue import Corpus
+    from ecgkd.data.download import Download
     from ecgkd.data.prepare import Plan, Prepared
 
 data = typer.Typer(help="Recordings: what is known, download, prepare, look at, synthesise.", no_args_is_help=True)
@@ -41,15 +42,21 @@ def list_sets(
     from dataclasses import asdict
 
     from ecgkd.data.catalogue import CATALOGUE, find_corpus
+    from ecgkd.data.download import address
 
     def public(corpus: "Corpus") -> dict[str, Any]:
         fields = asdict(corpus)
-        del fields["rule"]
-        return {**fields, "cite": corpus.citation, "downloadable": corpus.downloadable}
+        del fields["rule"], fields["offer"]
+        where = {"address": address(corpus)} if corpus.downloadable else {}
+        return {**fields, "cite": corpus.citation, "downloadable": corpus.downloadable, **where}
 
     if name is not None:
         about = public(find_corpus(name))
-        emit(about, "\n".join(f"{key:<13}{value}" for key, value in about.items() if value not in ("", None)), as_json)
+        emit(
+            about,
+            "\n".join(f"{key:<13}{value}" for key, value in about.items() if value not in ("", None, ())),
+            as_json,
+        )
         return
     rows = [f"{'name':<11} {'people':>7}  {'Hz':<11} {'licence':<11} for"]
     for corpus in CATALOGUE:
@@ -69,45 +76,82 @@ def download(
     only: Annotated[
         list[str] | None, typer.Option(help="Only files like this, such as 'records100/*'; may repeat.")
     ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="The set's archive, fetched by hand: it is checked and unpacked.")
+    ] = None,
     base_url: Annotated[
-        str | None, typer.Option(help="Mirror to use instead of PhysioNet (or set ECGKD_PHYSIONET).")
+        str | None, typer.Option(help="Mirror to use instead (for PhysioNet's sets also ECGKD_PHYSIONET).")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, max=16, help="Files fetched at once.")] = 4,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring a set from PhysioNet: checked, and resumed where it stopped when asked again."""
+    """Bring a set from PhysioNet or its publisher: checked, and resumed where it stopped when asked again."""
     from ecgkd.data.catalogue import find_corpus
-    from ecgkd.data.fetch import Fetching
-    from ecgkd.data.physionet import download, file_url
+    from ecgkd.data.download import Fetching, address, download
 
     corpus = find_corpus(name)
     folder = out or Path(corpus.key)
+    if corpus.downloadable:
+        say(f"{corpus.name}: licence {corpus.licence}{f'; {corpus.terms}' if corpus.terms else ''}")
     with progress(corpus.key) as tell:
         done = download(
-            corpus, folder, base_url=base_url, how=Fetching(jobs=jobs), only=only or (), dry_run=dry_run, progress=tell
+            corpus,
+            folder,
+            base_url=base_url,
+            how=Fetching(jobs=jobs),
+            only=only or (),
+            dry_run=dry_run,
+            given=source,
+            progress=tell,
         )
+    where = address(corpus, base_url)
     about = {
         "set": corpus.key,
         "folder": str(folder),
-        "address": file_url(corpus, "", base_url),
+        "address": where,
         "files": done.files,
         "present": done.present,
         "fetched": len(done.fetched),
+        "missing": done.missing,
+        "unpacked": done.unpacked,
+        "sha256": done.sha256,
+        "first": done.first,
         "bytes": done.received,
+        "notes": done.notes,
         "dry_run": dry_run,
         "licence": corpus.licence,
+        "terms": corpus.terms,
         "cite": corpus.citation,
     }
+    emit(about, _download_text(corpus, done, dry_run, where), as_json)
+
+
+def _download_text(corpus: "Corpus", done: "Download", dry_run: bool, where: str) -> str:
     if dry_run:
-        text = f"would bring {done.files - done.present} of {done.files} files ({corpus.size}) into {folder}"
-    else:
-        text = (
-            f"{folder}: {done.files} files, {len(done.fetched)} fetched ({done.received / 1e6:.1f} MB), {done.present} "
-            f"were there\nlicence {corpus.licence}; cite {corpus.citation}\n"
-            f"next: ecgkd data prepare {folder} --out {corpus.key}.npz"
+        count = f"{done.files - done.present} of {done.files} files ({corpus.size})"
+        return f"would bring {count} from {where} into {done.folder}"
+    lines = [
+        f"{done.folder}: {done.files} files, {len(done.fetched)} fetched ({done.received / 1e6:.1f} MB), "
+        f"{done.present} were there"
+    ]
+    if done.unpacked:
+        lines.append(f"{len(done.unpacked)} recordings unpacked; the archive is not needed any more")
+    if done.missing:
+        lines.append(f"{len(done.missing)} are not on the server, such as {done.missing[0]}")
+    lines += done.notes
+    lines += [f"sha256 {digest}  {name}" for name, digest in list(done.sha256.items())[:3]]
+    if len(done.sha256) > 3:
+        lines.append(f"… and {len(done.sha256) - 3} more in {done.folder / 'SHA256SUMS.txt'}")
+    if done.first:
+        lines.append(
+            "the publisher gives no checksums: this was the first time, nothing could be compared; the next download "
+            "is compared with it"
         )
-    emit(about, text, as_json)
+    elif done.sha256:
+        lines.append("the publisher gives no checksums: the same as the first time")
+    lines.append(f"licence {corpus.licence}{f'; {corpus.terms}' if corpus.terms else ''}; cite {corpus.citation}")
+    return "\n".join([*lines, f"next: ecgkd data prepare {done.folder} --out {corpus.key}.npz"])
 
 
 def _plan_text(todo: "Plan") -> tuple[dict[str, Any], str]:
@@ -232,6 +276,7 @@ def synth(
     activities: Annotated[
         str, typer.Option(help="What they do while they are recorded, such as rest,walking,jogging.")
     ] = "rest",
+    leads: Annotated[int, typer.Option(min=1, max=3, help="1: lead I; 2: I and II; 3: I, II and III.")] = 1,
     dry_run: DryRunOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -240,7 +285,7 @@ def synth(
     from ecgkd.data.synthetic import SynthConfig, synthesise, synthetic_info
     from ecgkd.data.write import is_npz
 
-    config = SynthConfig(people=people, seed=seed, activities=tuple(activities.split(",")))
+    config = SynthConfig(people=people, seed=seed, activities=tuple(activities.split(",")), leads=leads)
     is_npz(out)
     about: dict[str, Any] = {"set": str(out), "people": people, "seed": seed, "records": config.n_records}
     if dry_run:

@@ -1,51 +1,11 @@
 """Sets of recordings that ecgkd knows: what they are for, their traps, licences, how to cite and where to get them."""
 
-from dataclasses import dataclass
-
+from ecgkd.data.catalogue_activities import ACTIVITY_SETS
+from ecgkd.data.corpus import PHYSIONET_CITE, Corpus
 from ecgkd.data.rules import Rule
 from ecgkd.errors import UsageError
 
-PHYSIONET_CITE = (
-    "Goldberger A. et al. PhysioBank, PhysioToolkit, and PhysioNet: Components of a new research resource for complex "
-    "physiologic signals. Circulation 101(23):e215-e220, 2000"
-)
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """One known set of recordings."""
-
-    key: str
-    """What `ecgkd data download` and `data prepare` call it."""
-    name: str
-    people: str
-    records: str
-    fs: str
-    """Hz."""
-    leads: str
-    size: str
-    """Of the download, about."""
-    licence: str
-    cite: str
-    doi: str
-    use: str
-    traps: str
-    slug: str = ""
-    """PhysioNet project; empty where the set lies elsewhere."""
-    version: str = ""
-    where: str = ""
-    """How to get it where `data download` cannot."""
-    rule: Rule | None = None
-    """How `data prepare` tells its people apart; None where a table or a pattern is needed."""
-
-    @property
-    def downloadable(self) -> bool:
-        return bool(self.slug)
-
-    @property
-    def citation(self) -> str:
-        return f"{self.cite}; {PHYSIONET_CITE}" if self.slug else self.cite
-
+__all__ = ["CATALOGUE", "Corpus", "find_corpus"]
 
 CATALOGUE = (
     Corpus(
@@ -188,40 +148,6 @@ CATALOGUE = (
         ),
     ),
     Corpus(
-        key="scientisst",
-        name="ScientISST MOVE",
-        people="17",
-        records="about 37 min for each person",
-        fs="500",
-        leads="chest, dry and gel electrodes",
-        size="see its page",
-        licence="ODC-BY-1.0 (check its page)",
-        cite="Areias Saraiva J. et al. ScientISST MOVE: Annotated Wearable Multimodal Biosignals recorded during "
-        "Everyday Life Activities in Naturalistic Environments, version 1.0.1. PhysioNet, 2024",
-        doi="10.13026/hyxq-r919",
-        use="wearable ECG in motion: lifting, greeting, gesticulating, walking, running",
-        traps="one sitting for each person; activities are EDF+ annotations with a duration, by which `data prepare` "
-        "cuts; other signals stand beside the ECG",
-        slug="scientisst-move-biosignals",
-        version="1.0.1",
-        rule=Rule(
-            pattern=r"(?P<subject>\w{4})/scientisst_chest",
-            subject="move{subject}",
-            lead="ecg:dry",
-            labels="annotations",
-            activities=(
-                ("baseline", "rest"),
-                ("lift", "lifting"),
-                ("greet", "greeting"),
-                ("gesticul", "gesticulating"),
-                ("jump", "jumping"),
-                ("walk", "walk"),
-                ("run", "run"),
-            ),
-            strict=False,
-        ),
-    ),
-    Corpus(
         key="heartprint",
         name="Heartprint",
         people="199",
@@ -241,31 +167,6 @@ CATALOGUE = (
             pattern=r"(?:.*/)?Session-(?P<session>\d)[RL]?/(?P<subject>\d{3})/[^/]+",
             subject="hp{subject}",
             activity="rest",
-            fs=250,
-            strict=False,
-        ),
-    ),
-    Corpus(
-        key="gudb",
-        name="Glasgow University ECG Database",
-        people="25",
-        records="125 of 2 min",
-        fs="250",
-        leads="II, III and a chest strap (about V2-V1)",
-        size="see its page",
-        licence="see its page",
-        cite="Howell L., Porr B. High precision ECG Database with annotated R peaks, recorded and filmed under "
-        "realistic conditions. University of Glasgow, 2018",
-        doi="10.5525/gla.researchdata.716",
-        use="five activities: sitting, maths, walking, jogging, hand bike; the nearest public thing to DT4ECG's set",
-        traps="one sitting for each person: identity is tested within a session by construction; test activity on "
-        "people who are not in training; `--lead 1,2,3` takes all three leads",
-        where="https://researchdata.gla.ac.uk/716/ or https://github.com/berndporr/ECG-GUDB (docs/experiment_data)",
-        rule=Rule(
-            pattern=r"(?:.*/)?subject_(?P<subject>\d+)/(?P<activity>\w+)/ECG",
-            subject="gu{subject}",
-            activities=(("sitting", "rest"), ("walking", "walk"), ("jogging", "run"), ("hand_bike", "arms")),
-            lead="2",
             fs=250,
             strict=False,
         ),
@@ -302,112 +203,15 @@ CATALOGUE = (
         traps="given out by its authors only",
         where="by request to the authors",
     ),
-    Corpus(
-        key="mhealth",
-        name="MHEALTH",
-        people="10",
-        records="12 activities of about 1 min",
-        fs="50",
-        leads="2 (chest)",
-        size="75 MB",
-        licence="CC-BY-4.0 (check its page)",
-        cite="Banos O. et al. mHealthDroid: a novel framework for agile development of mobile health applications. "
-        "IWAAL 2014, 91-98",
-        doi="10.24432/C5TW22",
-        use="activity; not identity",
-        traps="50 Hz, brought to 100 by `data prepare`: nothing above 25 Hz is in it, so its beats are blunt",
-        where="https://archive.ics.uci.edu/dataset/319/mhealth+dataset",
-        rule=Rule(
-            pattern=r"(?:.*/)?mHealth_subject(?P<subject>\d+)",
-            subject="mh{subject}",
-            lead="ECG 1",
-            labels="mhealth",
-            activities=(
-                ("1", "standing"),
-                ("2", "rest"),
-                ("3", "lying"),
-                ("4", "walk"),
-                ("5", "stairs"),
-                ("6", "bends"),
-                ("7", "arms"),
-                ("8", "squat"),
-                ("9", "cycling"),
-                ("10", "jog"),
-                ("11", "run"),
-                ("12", "jumping"),
-            ),
-            endings=(".log",),
-            resample=100,
-            strict=False,
-        ),
-    ),
-    Corpus(
-        key="dalia",
-        name="PPG-DaLiA",
-        people="15",
-        records="about 2.5 h for each person",
-        fs="700",
-        leads="chest belt",
-        size="3 GB",
-        licence="CC-BY-4.0 (check its page)",
-        cite="Reiss A. et al. Deep PPG: Large-scale heart rate estimation with convolutional neural networks. Sensors "
-        "19(14):3079, 2019",
-        doi="10.24432/C53890",
-        use="eight activities of daily life: sitting, stairs, table soccer, cycling, driving, lunch, walking, working",
-        traps="one sitting for each person; 700 Hz, brought to 500 by `data prepare`; pickled files, of which only "
-        "arrays are taken",
-        where="https://archive.ics.uci.edu/dataset/495/ppg+dalia",
-        rule=Rule(
-            pattern=r"(?:.*/)?S(?P<subject>\d+)/S\d+",
-            subject="dalia{subject}",
-            labels="respiban",
-            activities=(
-                ("1", "rest"),
-                ("2", "stairs"),
-                ("3", "table soccer"),
-                ("4", "cycling"),
-                ("5", "driving"),
-                ("6", "lunch"),
-                ("7", "walk"),
-                ("8", "working"),
-            ),
-            endings=(".pkl",),
-            resample=500,
-            strict=False,
-        ),
-    ),
-    Corpus(
-        key="wesad",
-        name="WESAD",
-        people="15",
-        records="about 90 min for each person",
-        fs="700",
-        leads="chest belt",
-        size="2.5 GB",
-        licence="for non-commercial use (see its page)",
-        cite="Schmidt P. et al. Introducing WESAD, a multimodal dataset for wearable stress and affect detection. ICMI "
-        "2018, 400-408",
-        doi="10.24432/C57K5T",
-        use="rest, stress, amusement, meditation: the heart without motion",
-        traps="one sitting for each person; conditions of the mind, not motion; 700 Hz, brought to 500 by `data "
-        "prepare`; pickled files, of which only arrays are taken",
-        where="https://archive.ics.uci.edu/dataset/465/wesad+wearable+stress+and+affect+detection",
-        rule=Rule(
-            pattern=r"(?:.*/)?S(?P<subject>\d+)/S\d+",
-            subject="wesad{subject}",
-            labels="respiban",
-            activities=(("1", "rest"), ("2", "stress"), ("3", "amusement"), ("4", "meditation")),
-            endings=(".pkl",),
-            resample=500,
-            strict=False,
-        ),
-    ),
+    *ACTIVITY_SETS,
 )
 
 
 def find_corpus(key: str) -> Corpus:
     """Returns the known set of that name (or PhysioNet project). Raises: UsageError naming those there are."""
+    wanted = key.lower().replace("-", "_")
     for corpus in CATALOGUE:
-        if key.lower() in (corpus.key, corpus.slug or None):
+        names = (corpus.key, corpus.slug, *corpus.also)
+        if wanted in [name.replace("-", "_") for name in names if name]:
             return corpus
     raise UsageError(f"no set called {key!r} is known; there are {', '.join(corpus.key for corpus in CATALOGUE)}")

@@ -1,17 +1,22 @@
 """Fetches files over HTTP: resumed from a `.part` where a connection was cut, tried again with growing pauses."""
 
+import contextlib
 import http.client
 import io
 import os
+import shutil
+import socket
+import ssl
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ecgkd import __version__
-from ecgkd.errors import NetworkError
+from ecgkd.errors import DataError, NetworkError
 from ecgkd.files import sha256_file, write_error
 
 _CHUNK = 1 << 16
@@ -31,16 +36,46 @@ class Fetching:
     """Files fetched at once."""
 
 
+class Refused(NetworkError):
+    """The server has said no."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code
+        """HTTP status."""
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but not from an encrypted address to an open one."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if req.full_url.startswith("https://") and not newurl.startswith("https://"):
+            raise urllib.error.URLError(f"sent on from https to {newurl}, which is not encrypted; refused")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _explain(error: Exception, url: str) -> NetworkError:
-    reason = getattr(error, "reason", None) or error
+    reason = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(error, urllib.error.HTTPError):
         known = {404: "not found there; is the version still offered?", 403: "not allowed; the set needs an account"}
-        return NetworkError(f"{url}: the server answered {error.code}: {known.get(error.code, error.reason)}")
+        words = f"{url}: the server answered {error.code}: {known.get(error.code, error.reason)}"
+        return Refused(words, error.code)
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return NetworkError(
+            f"{url}: the server's certificate is not valid ({reason.verify_message}); is this computer's clock right, "
+            "are its certificates of this year, does a proxy stand between?"
+        )
+    if isinstance(error, urllib.error.URLError) and isinstance(reason, str):
+        return NetworkError(f"{url}: {reason}")
+    if isinstance(reason, socket.gaierror):
+        return NetworkError(f"{url}: no such host, or no network here; run the same command again when there is one")
     if isinstance(reason, TimeoutError) or "timed out" in str(reason):
         words = "the server went silent"
     elif isinstance(reason, ConnectionRefusedError):
         words = "nobody answers there (connection refused)"
-    elif isinstance(reason, ConnectionError | http.client.HTTPException):
+    elif isinstance(reason, ConnectionError | ssl.SSLError | http.client.HTTPException):
         words = "the connection was cut"
     else:
         words = str(reason)
@@ -48,10 +83,14 @@ def _explain(error: Exception, url: str) -> NetworkError:
 
 
 def _is_final(error: Exception) -> bool:
-    """Returns whether trying again is useless: the server has said no. Closes the connection that an answer keeps."""
+    """Returns whether trying again is useless: the server has said no, or is not the one that was asked for.
+
+    Closes the connection that an answer keeps.
+    """
     if isinstance(error, urllib.error.HTTPError):
         error.close()
-    return isinstance(error, urllib.error.HTTPError) and error.code not in (408, 425, 429, 500, 502, 503, 504)
+        return error.code not in (408, 425, 429, 500, 502, 503, 504)
+    return isinstance(error, urllib.error.URLError) and isinstance(error.reason, ssl.SSLCertVerificationError | str)
 
 
 class _Cut(Exception):
@@ -60,6 +99,27 @@ class _Cut(Exception):
 
 class Stopped(Exception):
     """The download was given up elsewhere."""
+
+
+def require_room(path: Path, needed: int) -> None:
+    """Raises: DataError where the disk that `path` is, or will be, on has fewer than `needed` free bytes."""
+    place = next((parent for parent in (path, *path.absolute().parents) if parent.exists()), None)
+    if place is None or needed <= 0:
+        return
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(place).free
+        if free < needed:
+            raise DataError(
+                f"{path}: needs {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; the disk is full before it is "
+                "there: free some space or choose another place with --out"
+            )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(folder, error) from error
 
 
 def _open_part(part: Path, mode: str) -> io.FileIO:
@@ -77,20 +137,74 @@ def _write(file: io.FileIO, part: Path, chunk: bytes) -> None:
         raise write_error(part, error) from error
 
 
+def _edition_of(part: Path) -> Path:
+    return part.with_name(part.name + ".edition")
+
+
+def _read_edition(path: Path) -> str:
+    """Returns which edition of its file a part is of, as the server named it; empty where it did not."""
+    try:
+        return path.read_text(encoding="latin1").strip()
+    except OSError:
+        return ""
+
+
+def _note_edition(path: Path, response: http.client.HTTPResponse) -> None:
+    """Notes which edition of a file begins to come, so that a later one is not appended to it."""
+    tag = response.headers.get("ETag") or ""
+    edition = tag if tag.startswith('"') else response.headers.get("Last-Modified") or ""
+    with contextlib.suppress(OSError):  # without the note a mixture is found by its checksum only
+        if edition:
+            path.write_text(edition, encoding="latin1")
+        else:
+            path.unlink(missing_ok=True)
+
+
+def discard(part: Path) -> None:
+    """Removes an unfinished file and what is noted of it."""
+    with contextlib.suppress(OSError):
+        for path in (part, _edition_of(part)):
+            path.unlink(missing_ok=True)
+
+
+def finish(part: Path, target: Path) -> None:
+    """Gives a finished file its name. Raises: DataError."""
+    try:
+        os.replace(part, target)
+        _edition_of(part).unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(target, error) from error
+
+
 @dataclass
 class Fetcher:
     """Fetches files until `stop` is set."""
 
     how: Fetching
     stop: threading.Event = field(default_factory=threading.Event)
+    _reached: bool = False
+    """Whether a server has answered."""
+    _opener: urllib.request.OpenerDirector = field(default_factory=lambda: urllib.request.build_opener(_Redirects))
 
-    def _open(self, url: str, start: int) -> http.client.HTTPResponse:
+    def _open(self, url: str, start: int, edition: str = "") -> http.client.HTTPResponse:
         headers = {"User-Agent": f"ecgkd/{__version__}", "Accept-Encoding": "identity"}
         if start:
             headers["Range"] = f"bytes={start}-"
+        if start and edition:
+            headers["If-Range"] = edition
         request = urllib.request.Request(url, headers=headers)
-        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=self.how.timeout)
+        try:
+            response: http.client.HTTPResponse = self._opener.open(request, timeout=self.how.timeout)
+        except urllib.error.HTTPError:
+            self._reached = True
+            raise
+        self._reached = True
         return response
+
+    @property
+    def _retries(self) -> int:
+        """Attempts after the first; few as long as somebody waits for the first answer."""
+        return self.how.retries if self._reached else min(self.how.retries, 2)
 
     def _wait(self, attempt: int) -> None:
         if self.stop.wait(self.how.backoff * 2**attempt):
@@ -113,8 +227,9 @@ class Fetcher:
     def _append(self, url: str, part: Path, tell: Callable[[int], None]) -> None:
         """Fetches what `part` lacks. Raises: _Cut and network errors as they come, DataError where writing fails."""
         start = part.stat().st_size if part.exists() else 0
+        edition = _edition_of(part)
         try:
-            response = self._open(url, start)
+            response = self._open(url, start, _read_edition(edition) if start else "")
         except urllib.error.HTTPError as error:
             if error.code == 416:  # nothing beyond what is there; the checksum decides
                 error.close()
@@ -127,6 +242,10 @@ class Fetcher:
                 part.unlink()
                 raise _Cut
             length = response.headers.get("Content-Length")
+            require_room(part, int(length or 0) - (0 if resumed else start))
+            _make_folder(part.parent)
+            if not resumed:
+                _note_edition(edition, response)
             with _open_part(part, "ab" if resumed else "wb") as file:
                 while chunk := response.read1(_CHUNK):
                     _write(file, part, chunk)
@@ -137,31 +256,31 @@ class Fetcher:
         if length is not None and received < int(length):
             raise _Cut
 
-    def file(self, url: str, target: Path, sha256: str, tell: Callable[[int], None]) -> None:
-        """Fetches one file, checks it and gives it its name. Raises: NetworkError, DataError."""
-        part = target.with_name(target.name + ".part")
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise write_error(target.parent, error) from error
-        attempt = wrong = 0
+    def whole(self, url: str, part: Path, tell: Callable[[int], None]) -> None:
+        """Fetches what `part` lacks, as often as it is cut. Raises: NetworkError, DataError."""
+        attempt = 0
         while True:
             before = part.stat().st_size if part.exists() else 0
             try:
                 self._append(url, part, tell)
+                return
             except (OSError, http.client.HTTPException, _Cut) as error:
                 after = part.stat().st_size if part.exists() else 0
                 attempt = 0 if after > before else attempt + 1
-                if _is_final(error) or attempt > self.how.retries:
+                if _is_final(error) or attempt > self._retries:
                     raise _explain(ConnectionError() if isinstance(error, _Cut) else error, url) from error
                 self._wait(attempt)
-                continue
-            if sha256_file(part) == sha256:
-                os.replace(part, target)
+
+    def file(self, url: str, target: Path, sha256: str | None, tell: Callable[[int], None]) -> None:
+        """Fetches one file, checks it where its SHA-256 is known, and gives it its name.
+
+        Raises: NetworkError, DataError.
+        """
+        part = target.with_name(target.name + ".part")
+        for _ in range(2):
+            self.whole(url, part, tell)
+            if sha256 is None or sha256_file(part) == sha256:
+                finish(part, target)
                 return
-            part.unlink()
-            wrong += 1
-            if wrong > 1:
-                raise NetworkError(
-                    f"{url}: its checksum is wrong, twice; the file is damaged on the server or on the way"
-                )
+            discard(part)
+        raise NetworkError(f"{url}: its checksum is wrong, twice; the file is damaged on the server or on the way")

@@ -1,26 +1,31 @@
 """Downloads sets from PhysioNet, checked against their SHA256SUMS.txt."""
 
 import os
-import queue
 import re
-import threading
 import urllib.parse
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from ecgkd.data.catalogue import Corpus
-from ecgkd.data.fetch import Fetcher, Fetching, Stopped
-from ecgkd.errors import EcgkdError, NetworkError, UsageError
-from ecgkd.files import sha256_file, write_bytes, write_error, write_json
+from ecgkd.data.corpus import Corpus
+from ecgkd.data.fetch import Fetcher, Fetching
+from ecgkd.data.fetch_many import Download, Item, Progress, fetch_all
+from ecgkd.data.unpack import unsafe_name
+from ecgkd.errors import NetworkError, UsageError
+from ecgkd.files import sha256_file, write_bytes, write_json
 
 BASE_URL = "https://physionet.org/files"
 SOURCE_FILE = "ecgkd-source.json"
 """Written beside the files: what the set is, so that `data prepare` knows its people, licence and citation."""
 _MANIFEST = "SHA256SUMS.txt"
 _LINE = re.compile(r"^([0-9a-fA-F]{64})[ \t]+\*?(\S.*)$")
-Progress = Callable[[int, int, str], None]
+
+
+def write_source(folder: Path, corpus: Corpus, **more: object) -> None:
+    """Writes beside the files what the set is."""
+    source = {"key": corpus.key, "name": f"{corpus.name} {corpus.version}".strip(), "licence": corpus.licence}
+    about = {**source, "cite": corpus.citation, "doi": corpus.doi, "notes": corpus.traps}
+    write_json(folder / SOURCE_FILE, {**about, **more})
 
 
 def file_url(corpus: Corpus, name: str, base_url: str | None = None) -> str:
@@ -32,19 +37,6 @@ def file_url(corpus: Corpus, name: str, base_url: str | None = None) -> str:
     if not base.startswith(("http://", "https://")):
         raise UsageError(f"{base!r} is no address to download from; expected http://… or https://…")
     return f"{base.rstrip('/')}/{corpus.slug}/{corpus.version}/{urllib.parse.quote(name)}"
-
-
-@dataclass
-class Download:
-    """What a download did, or would do."""
-
-    folder: Path
-    files: int
-    present: int = 0
-    """Files that were there and whole before."""
-    fetched: list[str] = field(default_factory=list)
-    received: int = 0
-    """Bytes that came over the network."""
 
 
 def parse_manifest(text: str, where: str) -> dict[str, str]:
@@ -60,8 +52,7 @@ def parse_manifest(text: str, where: str) -> dict[str, str]:
         if match is None:
             raise NetworkError(f"{where}: line {number} is no checksum; is the address right?")
         name = match[2].removeprefix("./")
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or re.search(r"[\\:\x00-\x1f]", name) or not path.parts:
+        if unsafe_name(name):
             raise NetworkError(f"{where}: line {number} names {name!r}, which would leave the folder; refused")
         found[name] = match[1].lower()
     if not found:
@@ -81,56 +72,6 @@ def _manifest(fetcher: Fetcher, url: str, only: Iterable[str]) -> tuple[str, dic
     return text, wanted
 
 
-def _worker(fetcher: Fetcher, tasks: "queue.Queue[tuple[str, Path, str]]", results: "queue.Queue[object]") -> None:
-    while not fetcher.stop.is_set():
-        try:
-            url, target, sha256 = tasks.get_nowait()
-        except queue.Empty:
-            return
-        try:
-            fetcher.file(url, target, sha256, results.put)
-            results.put(target)
-        except Stopped:
-            return
-        except Exception as error:
-            results.put(error)
-            return
-
-
-def _fetch_all(fetcher: Fetcher, items: list[tuple[str, Path, str]], done: Download, progress: Progress | None) -> None:
-    """Fetches `items` with several threads; any error, and Ctrl-C, stops all of them where they are."""
-    tasks: queue.Queue[tuple[str, Path, str]] = queue.Queue()
-    results: queue.Queue[object] = queue.Queue()
-    for item in items:
-        tasks.put(item)
-    threads = [
-        threading.Thread(target=_worker, args=(fetcher, tasks, results), daemon=True)
-        for _ in range(min(fetcher.how.jobs, len(items)))
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        while len(done.fetched) < len(items):
-            result = results.get()
-            if isinstance(result, int):
-                done.received += result
-            elif isinstance(result, Path):
-                done.fetched.append(result.relative_to(done.folder).as_posix())
-            elif isinstance(result, EcgkdError):
-                raise result
-            elif isinstance(result, OSError):
-                raise write_error(done.folder, result) from result
-            elif isinstance(result, Exception):
-                raise result
-            if progress is not None:
-                megabytes = f"({done.received / 1e6:.1f} MB)"
-                progress(done.present + len(done.fetched), done.files, megabytes)
-    finally:
-        fetcher.stop.set()
-        for thread in threads:
-            thread.join(timeout=1.0)
-
-
 def download(
     corpus: Corpus,
     folder: Path | str,
@@ -147,13 +88,13 @@ def download(
     files is fetched and nothing is written.
     Raises: UsageError for a set that lies elsewhere, NetworkError, DataError where the disk is full or not permitted.
     """
-    if not corpus.downloadable:
+    if not corpus.slug:
         raise UsageError(f"{corpus.key}: cannot be downloaded by ecgkd; get it from {corpus.where}")
     folder = Path(folder)
     fetcher = Fetcher(how or Fetching())
     text, wanted = _manifest(fetcher, file_url(corpus, _MANIFEST, base_url), only)
     done = Download(folder, len(wanted))
-    items = []
+    items: list[Item] = []
     for number, (name, sha256) in enumerate(wanted.items()):
         target = folder / name
         if target.is_file() and sha256_file(target) == sha256:
@@ -166,7 +107,6 @@ def download(
         return done
     write_bytes(folder / _MANIFEST, text.encode())
     if items:
-        _fetch_all(fetcher, items, done, progress)
-    source = {"key": corpus.key, "name": f"{corpus.name} {corpus.version}", "licence": corpus.licence}
-    write_json(folder / SOURCE_FILE, {**source, "cite": corpus.citation, "doi": corpus.doi, "notes": corpus.traps})
+        fetch_all(fetcher, items, done, progress)
+    write_source(folder, corpus)
     return done

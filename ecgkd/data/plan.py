@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from ecgkd.data.catalogue import Corpus, find_corpus
 from ecgkd.data.physionet import SOURCE_FILE
-from ecgkd.data.read import peek
+from ecgkd.data.raw import lead_name
+from ecgkd.data.read import peek, signal_labels
 from ecgkd.data.rules import (
     ENDINGS,
     Rule,
@@ -68,6 +69,12 @@ class Plan:
     info: dict[str, Any]
     resample: float | None = None
     """Hz that recordings are brought to; None for their own."""
+    channels: tuple[tuple[str, str], ...] = ()
+    """(lead, what the files call it) where files have no names for leads."""
+    centred: bool = False
+    """Whether the constant offset of each lead is taken off."""
+    left_out: tuple[tuple[str, str], ...] = ()
+    """(recording, why) of those that have nothing to take."""
 
     @property
     def undated(self) -> int:
@@ -136,6 +143,32 @@ def _ask_headers(sources: Sequence[Source], progress: Progress | None) -> list[S
     return asked
 
 
+def _shared_leads(sources: Sequence[Source], wanted: str) -> tuple[str, list[Source], list[tuple[str, str]]]:
+    """Returns those of the leads `wanted` that all recordings have, the recordings, and (name, why) of those without.
+
+    Raises: DataError where no lead is in all recordings that have one.
+    """
+    names = wanted.split(",")
+    held: list[list[str]] = []
+    for source in sources:
+        try:
+            labels = {lead_name(label).lower() for label in signal_labels(source.path)}
+        except RecordingError:
+            held.append(names)  # complained of when it is read
+            continue
+        held.append([name for name in names if lead_name(name).lower() in labels])
+    some = [have for have in held if have]
+    shared = [name for name in names if some and all(name in have for have in some)]
+    if not shared:
+        raise DataError(
+            f"{sources[0].path} and {len(sources) - 1} more: none of the leads {wanted} is in all of them; choose "
+            "with --lead, and leave those without it out with --on-bad skip"
+        )
+    kept = [source for source, have in zip(sources, held) if have]
+    lacking = [(source.name, f"no lead {' or '.join(names)}") for source, have in zip(sources, held) if not have]
+    return ",".join(shared), kept, lacking
+
+
 def _by_activity(sources: Sequence[Source], rule: Rule, progress: Progress | None) -> list[Source]:
     """Returns a source for every stretch of one activity. Raises: DataError where no recording has any."""
     names = dict(rule.activities)
@@ -159,6 +192,9 @@ def plan(folder: Path | str, options: Options, progress: Progress | None = None)
     corpus, info = _known(folder, options)
     rule = _rule(folder, corpus, options)
     sources = _ask_headers(_sources(folder, rule), progress)
+    lead, left_out = options.lead or rule.lead, list[tuple[str, str]]()
+    if rule.common_leads and lead and not options.lead:
+        lead, sources, left_out = _shared_leads(sources, lead)
     if rule.labels:
         sources = _by_activity(sources, rule, progress)
     nameless = [source.name for source in sources if not source.subject]
@@ -170,9 +206,12 @@ def plan(folder: Path | str, options: Options, progress: Progress | None = None)
     return Plan(
         tuple(sources),
         tuple(number_sessions(sources)),
-        options.lead or rule.lead,
+        lead,
         options.fs or rule.fs,
         options.unit or rule.unit,
         info,
         rule.resample,
+        rule.channels,
+        rule.centred,
+        tuple(left_out),
     )

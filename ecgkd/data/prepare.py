@@ -11,9 +11,11 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from ecgkd.data.encode import require_whole
 from ecgkd.data.plan import Options, Plan, Progress, plan
-from ecgkd.data.raw import to_record
+from ecgkd.data.raw import lead_name, to_record
 from ecgkd.data.read import read_raw
 from ecgkd.data.rules import Source
 from ecgkd.data.stage import Taken, staged
@@ -57,17 +59,33 @@ class _Task:
     fs: float | None
     unit: str | None
     resample: float | None = None
+    channels: tuple[tuple[str, str], ...] = ()
+    centred: bool = False
+
+
+def _in_file(lead: str | None, channels: tuple[tuple[str, str], ...]) -> tuple[str | None, tuple[str, ...] | None]:
+    """Returns what a file calls the leads asked for, and what the record shall call them (None: as the file does)."""
+    if not channels:
+        return lead, None
+    known = {lead_name(name).lower(): (name, label) for name, label in channels}
+    wanted = [name for name, _ in channels] if lead is None else [name.strip() for name in lead.split(",")]
+    pairs = [known.get(lead_name(name).lower(), (name, name)) for name in wanted]
+    return ",".join(label for _, label in pairs), tuple(name for name, _ in pairs)
 
 
 def _read(task: _Task) -> Record | EcgkdError:
     """Returns the recording, or what is wrong with it; runs in a worker process."""
     source = task.source
     try:
-        lead = source.lead or task.lead
+        lead, names = _in_file(source.lead or task.lead, task.channels)
         record = to_record(read_raw(source.path, lead), source.name, task.fs, lead, task.unit)
+        if names is not None:
+            record = replace(record, leads=names)
         if source.span is not None:
             record = cut(record, *source.span)
         require_whole(record)
+        if task.centred:
+            record = replace(record, signal=record.signal - np.median(record.signal, axis=1, keepdims=True))
         if task.resample is not None:
             record = at_rate(record, task.resample)
     except RecordingError as error:
@@ -140,7 +158,7 @@ def _fill(
     writer: ShardWriter | NpzWriter, taken: Taken, todo: Plan, options: Options, progress: Progress | None
 ) -> None:
     tasks = [
-        _Task(source, session, day, todo.lead, todo.fs, todo.unit, todo.resample)
+        _Task(source, session, day, todo.lead, todo.fs, todo.unit, todo.resample, todo.channels, todo.centred)
         for source, (session, day) in zip(todo.sources, todo.sittings)
     ][taken.consumed :]
     cores = min(os.cpu_count() or 1, 8) if len(tasks) >= _ALONE else 1
@@ -172,7 +190,8 @@ def prepare(
         _fill(writer, taken, todo, options, progress)
         writer.finish()
     else:
-        how = repr((todo.lead, todo.fs, todo.unit, todo.resample, todo.sittings, options.shard_samples))
+        how = repr((todo.lead, todo.fs, todo.unit, todo.resample, todo.channels, todo.centred, todo.sittings))
+        how += repr(options.shard_samples)
         with staged(out, todo.info, todo.sources, how, options.shard_samples) as (writer, taken):
             resumed = taken.consumed
             _fill(writer, taken, todo, options, progress)
@@ -185,7 +204,7 @@ def prepare(
         fs=index.fs,
         leads=index.leads,
         duplicates=taken.duplicates,
-        skipped=taken.skipped,
+        skipped=[*todo.left_out, *taken.skipped],
         undated=todo.undated,
         resumed=resumed,
     )

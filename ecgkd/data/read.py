@@ -60,6 +60,13 @@ def peek(path: Path) -> tuple[str, datetime | None]:
     return "", None
 
 
+def signal_labels(path: Path) -> tuple[str, ...]:
+    """Returns what a recording file calls its signals. Raises: RecordingError."""
+    if path.suffix.lower() in (".edf", ".bdf"):
+        return read_edf.labels(path)
+    return tuple(channel.label for channel in read_raw(path).channels)
+
+
 def _split(ref: str) -> tuple[Path, str | None]:
     """Returns path and record name of `SET#RECORD`; a `#` may stand in either."""
     if not os.path.exists(ref):

@@ -74,8 +74,15 @@ def peek(path: Path) -> tuple[str, datetime | None]:
     return "", None
 
 
+def labels(path: Path) -> tuple[str, ...]:
+    """Returns what the file at `path` calls its signals. Raises: RecordingError for a file that cannot be read."""
+    return tuple(channel.label for channel in read(path).channels)
+
+
 def annotations(path: Path) -> list[tuple[float, float, str]]:
     """Returns begin (s), duration (s; 0 where none is given) and text of the EDF+ annotations at `path`.
+
+    None lasts beyond the end of the recording.
 
     Raises: RecordingError for a file that cannot be read.
     """
@@ -83,8 +90,11 @@ def annotations(path: Path) -> list[tuple[float, float, str]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            marks = _open(path).annotations
-            return [(float(one.onset), float(one.duration or 0.0), str(one.text).strip()) for one in marks]
+            edf = _open(path)
+            return [
+                (float(one.onset), min(float(one.duration or 0.0), edf.duration - one.onset), str(one.text).strip())
+                for one in edf.annotations
+            ]
     except RecordingError:
         raise
     except OSError as error:

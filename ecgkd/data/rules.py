@@ -43,8 +43,14 @@ class Rule:
     same: tuple[tuple[str, str], ...] = ()
     """(subject, the subject that this really is)."""
     lead: str | None = None
+    channels: tuple[tuple[str, str], ...] = ()
+    """(lead, what the files call it) where files have no names for leads; all of them are taken."""
+    common_leads: bool = False
+    """Whether those of `lead` are taken that every recording has, and recordings without any are left out."""
     fs: float | None = None
     unit: str | None = None
+    centred: bool = False
+    """Whether the constant offset of each lead is taken off, which an amplifier that passes DC leaves in."""
     labels: str = ""
     """Where a recording says what is done when, so that it is cut into stretches of one activity: see `stretches`."""
     endings: tuple[str, ...] = ()

@@ -1,7 +1,6 @@
 """Downloads against a real HTTP server on 127.0.0.1 that serves a tree made here, and misbehaves on demand."""
 
 import hashlib
-import http.server
 import json
 import os
 import re
@@ -9,11 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,83 +34,9 @@ FILES = {
 
 
 @dataclass
-class Behaviour:
-    """What the server does wrong, and what it was asked for."""
-
-    log: list[tuple[str, str]] = field(default_factory=list)
-    """(path below the version, Range header)."""
-    cut_after: dict[str, list[int]] = field(default_factory=dict)
-    """Bytes after which the next answers for a path are cut."""
-    status: dict[str, list[int]] = field(default_factory=dict)
-    """Codes of the next answers for a path."""
-    corrupt: dict[str, int] = field(default_factory=dict)
-    """How often a path is still served with a wrong byte."""
-    ranges: bool = True
-    pause: float = 0.0
-    """Seconds between pieces of 16 kB."""
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    tree: Path
-    behaviour: Behaviour
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        from urllib.parse import unquote
-
-        name = unquote(self.path).removeprefix("/files/ecgiddb/1.0.0/")
-        asked = self.headers.get("Range") or ""
-        self.behaviour.log.append((name, asked))
-        codes = self.behaviour.status.get(name)
-        path = self.tree / name
-        code = codes.pop(0) if codes else 0 if path.is_file() else 404
-        if code:
-            self.send_error(code)
-            return
-        content = path.read_bytes()
-        if self.behaviour.corrupt.get(name, 0) > 0:
-            self.behaviour.corrupt[name] -= 1
-            content = b"\x00" + content[1:]
-        start = 0
-        match = re.fullmatch(r"bytes=(\d+)-", asked)
-        if match and self.behaviour.ranges:
-            start = int(match[1])
-            if start >= len(content):
-                self.send_error(416)
-                return
-            self.send_response(206)
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        else:
-            self.send_response(200)
-        body = content[start:]
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        cuts = self.behaviour.cut_after.get(name)
-        end = cuts.pop(0) if cuts else len(body)
-        for place in range(0, min(end, len(body)), 1 << 14):
-            self.wfile.write(body[place : min(place + (1 << 14), end)])
-            self.wfile.flush()
-            if self.behaviour.pause:
-                time.sleep(self.behaviour.pause)
-        if end < len(body):
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_: object) -> None:
-        pass  # clients that go away are what these tests are about
-
-
-@dataclass
 class Site:
     address: str
-    behaviour: Behaviour
+    behaviour: Any
     tree: Path
 
     def asked(self, name: str) -> list[str]:
@@ -133,18 +57,11 @@ def lay_out(tree: Path, files: dict[str, bytes]) -> None:
 
 
 @pytest.fixture
-def site(tmp_path_factory):
+def site(tmp_path_factory, serve):
     tree = tmp_path_factory.mktemp("tree")
     lay_out(tree, FILES)
-    behaviour = Behaviour()
-    handler = type("Bound", (Handler,), {"tree": tree, "behaviour": behaviour})
-    server = Server(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield Site(f"http://127.0.0.1:{server.server_port}/files", behaviour, tree)
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    address, behaviour = serve(tree, "/files/ecgiddb/1.0.0/")
+    return Site(f"{address}/files", behaviour, tree)
 
 
 def whole(folder: Path) -> bool:

@@ -332,14 +332,20 @@ def test_other_known_sets_are_prepared_from_their_folders(tmp_path):
     for activity in ("sitting", "jogging"):
         path = tmp_path / "gudb" / "experiment_data" / "subject_03" / activity / "ECG.tsv"
         path.parent.mkdir(parents=True)
-        rows = zip(*(ecg(i + ord(activity[0])) / 1e6 for i in range(6)))
+        rows = zip(*(ecg(i + ord(activity[0])) / 1e6 + 0.1 for i in range(6)))
         path.write_text("\n".join(" ".join(f"{value:e}" for value in row) for row in rows))
     prepare(tmp_path / "gudb", tmp_path / "g.npz", Options(known_as="gudb"))
     found = open_set(tmp_path / "g.npz")
     assert sorted(found.activity.tolist()) == ["rest", "run"]
-    assert (found.fs, found.subject.tolist(), found.gain_known) == (250, ["gu03", "gu03"], False)
-    sitting = ecg(ord("s") + 1)
-    np.testing.assert_allclose(np.corrcoef(found.microvolts(1), sitting)[0, 1], 1, atol=1e-4)
+    assert (found.fs, found.subject.tolist(), found.gain_known) == (250, ["gu03", "gu03"], True)
+    assert found.leads == ("II", "III", "V2-V1")
+    for lead, column in enumerate((1, 2, 0)):  # the files say: chest strap, II, III, acceleration
+        sitting = ecg(ord("s") + column)
+        np.testing.assert_allclose(found.microvolts(1, lead), sitting - np.median(sitting), atol=2)
+    prepare(tmp_path / "gudb", tmp_path / "one.npz", Options(known_as="gudb", lead="lead iii,V2-V1"))
+    one = open_set(tmp_path / "one.npz")
+    assert one.leads == ("III", "V2-V1")
+    np.testing.assert_allclose(one.microvolts(1, 0), found.microvolts(1, 1), atol=1)
 
 
 def test_patient_folders_of_ptb_are_people(tmp_path):

@@ -310,3 +310,46 @@ def test_progress_is_told_after_each_person():
 def test_an_impossible_configuration_is_refused_by_name(wrong):
     with pytest.raises(UsageError, match=r"synthetic people: .*expected"):
         SynthConfig(**wrong)
+
+
+def test_further_leads_change_nothing_in_lead_one():
+    one, two, three = (list(synthesise(replace(SMALL, leads=n))) for n in (1, 2, 3))
+
+    for first, second, third in zip(one, two, three, strict=True):
+        assert (first.leads, second.leads, third.leads) == (("I",), ("I", "II"), ("I", "II", "III"))
+        assert first.signal.dtype == third.signal.dtype
+        np.testing.assert_array_equal(first.signal, third.signal[:1])
+        np.testing.assert_array_equal(second.signal, third.signal[:2])
+
+
+def test_three_leads_close_einthovens_triangle_whichever_way_the_hands_are():
+    config = replace(SMALL, leads=3, bits=(0,), reversed_share=0.5)
+
+    for record in synthesise(config):
+        first, second, third = record.signal
+        np.testing.assert_allclose(third, second - first, atol=1e-3)
+
+
+def test_exchanged_hands_turn_lead_one_over_and_exchange_the_others():
+    plain = replace(SMALL, leads=3, bits=(0,), noise=0.0, activities=("rest",))
+    right, wrong = (list(synthesise(replace(plain, reversed_share=share))) for share in (0.0, 1.0))
+
+    for one, other in zip(right, wrong, strict=True):
+        np.testing.assert_allclose(other.signal[0], -one.signal[0], atol=1e-3)
+        np.testing.assert_allclose(other.signal[1], one.signal[2], atol=1e-3)
+
+
+def test_a_person_has_one_shape_in_lead_two_and_others_have_another():
+    records = list(synthesise(replace(PLAIN, leads=2)))
+    beats = correlation_records([record.signal[1] for record in records], PLAIN.fs)
+    same = [float(beats[n] @ beats[n + 1]) for n in range(0, len(beats), 2)]
+    other = [float(beats[n] @ beats[n + 2]) for n in range(0, len(beats) - 2, 2)]
+
+    assert np.median(same) > 0.97
+    assert np.median(other) < np.median(same) - 0.02
+
+
+@pytest.mark.parametrize("leads", [0, 4])
+def test_so_many_synthetic_leads_are_refused(leads):
+    with pytest.raises(UsageError, match=f"{leads} leads; expected 1 to 3"):
+        SynthConfig(leads=leads)
