@@ -1,8 +1,8 @@
 """The model contract: one JSON document inside every artefact and beside it, saying what the artefact is."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from ecgkd.errors import DataError, UsageError
@@ -11,6 +11,8 @@ from ecgkd.files import canonical_json, sha256_of
 CONTRACT_VERSION = 1
 METADATA_KEY = "ecgkd.contract"
 """Where the document stands in ONNX metadata and in safetensors headers."""
+EMBEDDING, ACTIVITY = "embedding", "activity"
+"""Names of a network's outputs, in their order."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,17 @@ class Contract:
 
     def to_json(self) -> str:
         return canonical_json(self.to_dict()).decode()
+
+    @property
+    def tells_activity(self) -> bool:
+        """Whether there is an output `activity`; a network with such a head may have been exported without it."""
+        return any(one.name == ACTIVITY for one in self.outputs)
+
+    def telling(self, activities: Sequence[str]) -> "Contract":
+        """Returns the contract of the same network with an output `activity` of these names, or of none for ()."""
+        others = tuple(one for one in self.outputs if one.name != ACTIVITY)
+        logits = (Tensor(ACTIVITY, (1, len(activities)), "float32", "logits"),) if activities else ()
+        return replace(self, outputs=others + logits, activities=tuple(activities))
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], where: str = "contract") -> "Contract":

@@ -1,5 +1,6 @@
 """A recording as the rest of ecgkd sees it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +56,11 @@ class Record:
         if lead not in self.leads:
             raise RecordingError(f"{self.name}: no lead {lead!r}; it has {', '.join(self.leads)}")
         return self.leads.index(lead)
+
+    def of_leads(self, leads: Sequence[str] = ()) -> NDArray[np.float32]:
+        """Returns one lead (n_samples,), the first for (), or several (n_leads, n_samples). Raises: RecordingError."""
+        rows = [self.lead_index(lead) for lead in leads or (None,)]
+        return self.signal[rows] if len(rows) > 1 else self.signal[rows[0]]
 
 
 def to_integer_microvolts(microvolts: NDArray[np.floating]) -> NDArray[np.int32]:

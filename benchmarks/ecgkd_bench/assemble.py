@@ -12,6 +12,7 @@ from ecgkd_bench.result import (
     Device,
     Energy,
     Memory,
+    Output,
     Ratio,
     Record,
     State,
@@ -31,6 +32,7 @@ class Alone:
     answer: dict[str, Any]
     """Of the action `memory`, with `operators` and `energy`."""
     empty_rss_bytes: int | None
+    outputs: tuple[Output, ...] = ()
 
 
 def records_of(
@@ -67,6 +69,7 @@ def records_of(
             streaming=streaming(latency.p50, result["processor_ms"], clock, plan.hop_seconds, subject),
             energy=build(Energy, own.answer["energy"]) if own.answer["energy"] else None,
             evidence=subject.evidence,
+            outputs=own.outputs,
         )
 
     return tuple(record(*one) for one in zip(subjects, alone, measured["models"], strict=True))

@@ -97,7 +97,22 @@ def _load_onnxruntime(path: str, threads: int) -> Loaded:
     feed = _feed(session)
     effective = int(session.get_session_options().intra_op_num_threads)
     provider = session.get_providers()[0]
-    return Loaded(lambda: session.run(None, feed), f"onnxruntime {provider}", onnxruntime.__version__, effective)
+    names = [one.name for one in session.get_outputs()]
+
+    def outputs() -> list[dict[str, Any]]:
+        return [_said(name, values) for name, values in zip(names, session.run(None, feed), strict=True)]
+
+    return Loaded(
+        lambda: session.run(None, feed),
+        f"onnxruntime {provider}",
+        onnxruntime.__version__,
+        effective,
+        outputs=outputs,
+    )
+
+
+def _said(name: str, values: Any) -> dict[str, Any]:
+    return {"name": name, "values": [float(value) for value in values.ravel()]}
 
 
 def _onnxruntime_options(threads: int) -> Any:
@@ -111,13 +126,25 @@ def _onnxruntime_options(threads: int) -> Any:
 
 
 def _feed(session: Any) -> dict[str, Any]:
+    given = session.get_inputs()
+    shapes = ([axis if isinstance(axis, int) else 1 for axis in one.shape] for one in given)
+    windows = float_noise(*shapes)
+    return {one.name: window for one, window in zip(given, windows, strict=True)}
+
+
+def float_noise(*shapes: Any) -> list[Any]:
+    """Returns windows of float noise, the same every time."""
     import numpy as np
 
     noise = np.random.default_rng(0)
-    return {
-        one.name: noise.standard_normal([axis if isinstance(axis, int) else 1 for axis in one.shape]).astype(np.float32)
-        for one in session.get_inputs()
-    }
+    return [noise.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+
+def integer_noise(shape: Any, dtype: Any) -> Any:
+    """Returns a window of the same noise in steps of 1/32."""
+    import numpy as np
+
+    return np.clip(np.rint(32 * np.random.default_rng(0).standard_normal(shape)), -128, 127).astype(dtype)
 
 
 def _load_litert(path: str, threads: int) -> Loaded:
@@ -128,20 +155,23 @@ def _load_litert(path: str, threads: int) -> Loaded:
     interpreter = runtime.Interpreter(model_path=path, num_threads=threads)
     interpreter.allocate_tensors()
     (given,) = interpreter.get_input_details()
-    noise = np.random.default_rng(0).standard_normal(given["shape"])
     if given["dtype"] == np.float32:
-        window = noise.astype(np.float32)
+        (window,) = float_noise(given["shape"])
     else:
-        window = np.clip(np.rint(32 * noise), -128, 127).astype(given["dtype"])
-    place, output = given["index"], interpreter.get_output_details()[0]["index"]
+        window = integer_noise(given["shape"], given["dtype"])
+    place, details = given["index"], interpreter.get_output_details()
+    taken = [one["index"] for one in details]
 
     def run() -> Any:
         interpreter.set_tensor(place, window)
         interpreter.invoke()
-        return interpreter.get_tensor(output)
+        return [interpreter.get_tensor(output) for output in taken]
+
+    def outputs() -> list[dict[str, Any]]:
+        return [_said(one["name"], values) for one, values in zip(details, run(), strict=True)]
 
     package = runtime.__name__.partition(".")[0].replace("_", "-")
-    return Loaded(run, f"{package} XNNPACK", version(package), threads)
+    return Loaded(run, f"{package} XNNPACK", version(package), threads, outputs=outputs)
 
 
 def _load_torch(path: str, threads: int) -> Loaded:
@@ -158,4 +188,8 @@ def _load_torch(path: str, threads: int) -> Loaded:
         with torch.inference_mode():
             return module(window)
 
-    return Loaded(run, "torch eager", torch.__version__, torch.get_num_threads())
+    def outputs() -> list[dict[str, Any]]:
+        found = run()
+        return [_said("", one.numpy()) for one in (found if isinstance(found, tuple | list) else (found,))]
+
+    return Loaded(run, "torch eager", torch.__version__, torch.get_num_threads(), outputs=outputs)

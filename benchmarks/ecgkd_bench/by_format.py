@@ -22,14 +22,11 @@ def table(session: Session, base: str = BASE) -> str:
 
     Raises: MismatchError where no record is of the base's kind.
     """
-    found: dict[str, dict[str, Record]] = {}
-    for record in session.records:
-        network, _, kind = record.model.name.rpartition("_")
-        found.setdefault(network.removesuffix("_4s_250hz"), {})[kind] = record
+    found = by_network(session)
     kinds = list(dict.fromkeys(kind for records in found.values() for kind in records))
     if base not in kinds:
         raise MismatchError(f"no record of {base}; the session has {', '.join(kinds)}")
-    columns = [kind for kind in COLUMNS if kind in kinds] + sorted(set(kinds) - set(COLUMNS))
+    columns = in_order(kinds)
     unit = session.records[0].latency.unit
     lines = [f"| {unit} a window, one thread (ratio to {base}) | {' | '.join(columns)} | fastest |"]
     lines.append("| --- " * (len(columns) + 2) + "|")
@@ -38,6 +35,20 @@ def table(session: Session, base: str = BASE) -> str:
         fastest = min(records, key=lambda kind: records[kind].latency.p50)
         lines.append(f"| {network} | {' | '.join(cells)} | {fastest} |")
     return "\n".join(lines)
+
+
+def in_order(kinds: Sequence[str]) -> list[str]:
+    """Returns kinds of artefacts in the order of the tables."""
+    return [kind for kind in COLUMNS if kind in kinds] + sorted(set(kinds) - set(COLUMNS))
+
+
+def by_network(session: Session) -> dict[str, dict[str, Record]]:
+    """Returns the records by network and kind of artefact; files of one name are told apart by their folders."""
+    found: dict[str, dict[str, Record]] = {}
+    for record in session.records:
+        network, _, kind = record.model.name.rpartition("_")
+        found.setdefault(network.removesuffix("_4s_250hz"), {})[kind] = record
+    return found
 
 
 def _cell(record: Record | None, base: Record | None) -> str:

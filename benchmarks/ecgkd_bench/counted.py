@@ -16,10 +16,11 @@ from tempfile import TemporaryDirectory
 from ecgkd_bench import stats
 from ecgkd_bench.emulated.system import cache_folder
 from ecgkd_bench.errors import DeviceError, MismatchError
+from ecgkd_bench.outputs import named_only
 from ecgkd_bench.plan import Subject
 from ecgkd_bench.result import Backend, Clock, Device, Memory, Record, Session, State, Threads, WarmUp
 from ecgkd_bench.runner import Progress
-from ecgkd_bench.static_runner import WINDOW_BYTES, noise
+from ecgkd_bench.static_runner import noise, window_bytes
 
 SECONDS = 900.0
 
@@ -117,6 +118,7 @@ def _record(subject: Subject, name: str, board: Board) -> Record:
         memory=Memory(subject.path.stat().st_size, None, None, None, arena_of(header.read_text())),
         operators={function: float(count) for function, count in counts.items()},
         evidence=subject.evidence,
+        outputs=named_only(subject),
     )
 
 
@@ -130,7 +132,7 @@ def _count(source: Path, header: Path, board: Board) -> str:
         network = Path(folder)
         for file in (source, header):
             shutil.copy(file, network / file.name)
-        (network / "windows.bin").write_bytes(noise(WINDOW_BYTES))
+        (network / "windows.bin").write_bytes(noise(window_bytes(header.read_text())))
         try:
             command = ["make", "-s", "-C", str(firmware_dir()), "count"]
         except ExportError as error:

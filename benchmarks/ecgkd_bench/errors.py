@@ -1,6 +1,7 @@
 """Errors that a user can mend; the caller turns each into one line and the exit code.
 
 BenchError         70  base; raised itself only for what should not happen
+├── OutputError     1  a model gives something else on the device than its file does here
 ├── MismatchError   2  records that cannot be compared, a model that no backend runs
 ├── DeviceError     3  a device or backend is not there, or a run on it died
 ├── RecordError     5  a benchmark record cannot be read
@@ -12,6 +13,12 @@ class BenchError(Exception):
     """Base of all errors whose message is meant for the user."""
 
     exit_code = 70
+
+
+class OutputError(BenchError):
+    """A model gives something else on the device than its file does here."""
+
+    exit_code = 1
 
 
 class MismatchError(BenchError):

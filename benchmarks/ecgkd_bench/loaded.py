@@ -17,6 +17,8 @@ class Loaded:
     block: Callable[[int], list[float]] | None = None
     """Runs that often and returns each run's ms, where the runtime takes the time itself."""
     arena_bytes: int | None = None
+    outputs: Callable[[], list[dict[str, Any]]] | None = None
+    """Runs once and returns each output's `name` ("" where the file has none) and `values`, integers as they are."""
 
     def times(self, runs: int) -> list[float]:
         """Returns the wall time of each of `runs` inferences, ms."""

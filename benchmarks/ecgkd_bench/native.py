@@ -6,19 +6,21 @@ engine's static runner, which is built for the device. What they print is parsed
 
 import random
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from ecgkd_bench import static_runner, stats
 from ecgkd_bench.assemble import device_of, ratios, streaming
 from ecgkd_bench.errors import DeviceError, MismatchError
+from ecgkd_bench.outputs import named_only, outputs_of
 from ecgkd_bench.plan import Plan, Subject
 from ecgkd_bench.remote_facts import RemoteFacts
-from ecgkd_bench.result import Backend, Clock, Memory, Record, Session, Threads, WarmUp
+from ecgkd_bench.result import Backend, Clock, Memory, Output, Record, Session, Threads, WarmUp
 from ecgkd_bench.runner import Progress
 from ecgkd_bench.transport.base import Transport
 
@@ -63,6 +65,10 @@ def measure(
     clock = Clock(described["clock"])
     with TemporaryDirectory() as folder:
         commands = _pushed(subjects, kinds, transport, described, runner, Path(folder))
+    given = [
+        _outputs(subject, command, transport) if kind == "ecgkd" and subject.expected else named_only(subject)
+        for subject, kind, command in zip(subjects, kinds, commands, strict=True)
+    ]
     before, order = facts.state(), list(range(len(subjects)))
     blocks: list[list[Block]] = [[] for _ in subjects]
     shuffle = random.Random(plan.seed).shuffle
@@ -77,7 +83,7 @@ def measure(
     measured = {"before": before, "after": after, "during": []}
     device = device_of(described, measured, transport.reached)
     records = []
-    for subject, kind, own in zip(subjects, kinds, blocks, strict=True):
+    for subject, kind, own, outputs in zip(subjects, kinds, blocks, given, strict=True):
         unit, scale = ("instructions", 1e6) if clock is Clock.INSTRUCTIONS else ("ms", 1.0)
         raw = [scale * ms for block in own for ms in block.ms]
         latency = stats.summarise(raw, plan.rounds, unit, plan.seed, plan.rounds, own[0].of, held_back)
@@ -96,9 +102,21 @@ def measure(
                 operators=None,
                 streaming=streaming(latency.p50, processor_ms, clock, plan.hop_seconds, subject),
                 evidence=subject.evidence,
+                outputs=outputs,
             )
         )
     return Session(datetime.now(UTC).isoformat(timespec="seconds"), tuple(records), ratios(records))
+
+
+def _outputs(subject: Subject, command: tuple[str, str], transport: Transport) -> tuple[Output, ...]:
+    """Returns the outputs that the C engine's runner gives there. Raises: OutputError where they are not the file's."""
+    program, window = command
+    facts = static_runner.parse(transport.run((program, "info"), "", SECONDS))
+    script = f"{shlex.quote(program)} run {shlex.quote(window)} | od -An -v -tu1"
+    text = transport.run(("sh", "-c", script), "", SECONDS)
+    if not re.fullmatch(r"[\d\s]*", text):
+        raise DeviceError(_garbage("the C engine's runner", text))
+    return outputs_of(subject, static_runner.told(facts, [int(byte) for byte in text.split()]), transport.reached)
 
 
 def parse_benchmark_model(text: str) -> Block:
@@ -177,8 +195,10 @@ def _pushed(
             continue
         machine = str(described["abi"]).partition(" ")[0]
         target = static_runner.target_of(machine, tuple(described["features"]))
-        program = transport.push(static_runner.build(subject.path, target, folder))
-        (folder / "window.bin").write_bytes(static_runner.noise(static_runner.WINDOW_BYTES))
+        program = transport.push(static_runner.build(subject.path, target, Path(mkdtemp(dir=folder))))
+        header = subject.path.with_suffix(".h")
+        size = static_runner.window_bytes(header.read_text()) if header.is_file() else static_runner.WINDOW_BYTES
+        (folder / "window.bin").write_bytes(static_runner.noise(size))
         commands.append((program, transport.push(folder / "window.bin")))
     for program in {program for program, _ in commands}:
         transport.run(("chmod", "755", program), "", 60)

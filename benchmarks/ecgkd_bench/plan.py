@@ -1,6 +1,7 @@
 """What is to be measured, and how."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,10 @@ class Subject:
     windows_to_accept: float | None = None
     """That the right person needs, by estimate; None where nobody knows."""
     evidence: Evidence | None = None
+    outputs: tuple[str, ...] = ()
+    """Their names, in order; () where nobody says."""
+    expected: Mapping[str, tuple[float, ...]] | None = None
+    """What each output is on the noise that the backend feeds (`backends`), computed elsewhere; None: not checked."""
 
     def model(self) -> Model:
         digest = self.sha256 or hashlib.sha256(self.path.read_bytes()).hexdigest()

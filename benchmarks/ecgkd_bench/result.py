@@ -186,6 +186,17 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Output:
+    """One output of the model; all of them are computed in every inference that is measured."""
+
+    name: str
+    size: int | None
+    """Values; None where the runner does not tell."""
+    agreement: float | None
+    """Cosine with what the file gives on the same noise in another implementation; None where nobody compared."""
+
+
+@dataclass(frozen=True)
 class Record:
     """One model on one device by one backend."""
 
@@ -204,6 +215,8 @@ class Record:
     energy: Energy | None = None
     """None where the device shows none."""
     evidence: Evidence | None = None
+    outputs: tuple[Output, ...] = ()
+    """In the order of the file; () in records of before they were told."""
 
     @property
     def key(self) -> tuple[str, str, int]:

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 
 from ecgkd_bench import reference, static_runner
 from ecgkd_bench.assemble import Alone, ratios, records_of
 from ecgkd_bench.backends import backend_for
 from ecgkd_bench.errors import MismatchError
+from ecgkd_bench.outputs import named_only, outputs_of
 from ecgkd_bench.plan import Plan, Subject
 from ecgkd_bench.result import Clock, Session
 from ecgkd_bench.transport.base import Transport, ask
@@ -27,7 +28,7 @@ def measure(subjects: Sequence[Subject], transport: Transport, plan: Plan, progr
     """Returns the records of all `subjects`, measured in turns with each other and the reference network.
 
     The session says every model's ratio to the first. Raises: MismatchError for a file that no backend runs,
-    DeviceError where the device cannot or does not do it.
+    OutputError for one that gives something else there than here, DeviceError where the device cannot or does not.
     """
     names = [subject.name for subject in subjects]
     if not names or len({*names, reference.NAME}) != len(names) + 1:
@@ -73,7 +74,9 @@ def _run(
         if backend not in empty:
             empty[backend] = ask(transport, {**job, "action": "memory", "path": None}, LOAD_SECONDS)["peak_rss_bytes"]
         answer = _alone(transport, job, plan, bool(described.get("meter")))
-        alone.append(Alone(backend, file.stat().st_size, answer, empty[backend]))
+        said = answer.get("outputs")
+        outputs = outputs_of(subject, said, transport.reached) if said else named_only(subject)
+        alone.append(Alone(backend, file.stat().st_size, answer, empty[backend], outputs))
 
     def launched(position: int) -> None:
         tell(len(subjects) + position, total, "latency in turns")
@@ -139,4 +142,5 @@ def _for_device(subject: Subject, device: dict[str, Any], folder: Path) -> Path:
     if backend_for(subject.path) != STATIC_BACKEND:
         return subject.path
     machine = str(device["abi"]).partition(" ")[0]
-    return static_runner.build(subject.path, static_runner.target_of(machine, tuple(device["features"])), folder)
+    own = Path(mkdtemp(dir=folder))  # two folders may hold networks of one name
+    return static_runner.build(subject.path, static_runner.target_of(machine, tuple(device["features"])), own)

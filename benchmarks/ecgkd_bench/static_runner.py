@@ -6,6 +6,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from ecgkd_bench.errors import DeviceError
 from ecgkd_bench.loaded import Loaded
 
 WINDOW_BYTES = 1000
-"""int8 samples of a window."""
+"""int8 samples of a window of one lead."""
 SECONDS = 120.0
 """Longest that a block may take."""
 STATIC = ("-std=c99", "-O2", "-static", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-s")
@@ -103,8 +104,33 @@ def load(path: str) -> Loaded:
     def block(runs: int) -> list[float]:
         return parse(_run(path, ("bench", "1", str(runs)), window))["ms"]
 
-    version = f"{facts['ecgkd_runner']} {facts['target']}"
-    return Loaded(lambda: block(1), f"ecgkd C99 {facts['target']}", version, 1, block, facts["arena_bytes"])
+    def outputs() -> list[dict[str, Any]]:
+        return told(facts, list(_ran(path, ("run",), window)))
+
+    version, effective = f"{facts['ecgkd_runner']} {facts['target']}", f"ecgkd C99 {facts['target']}"
+    return Loaded(lambda: block(1), effective, version, 1, block, facts["arena_bytes"], outputs)
+
+
+def told(facts: dict[str, Any], said: list[int]) -> list[dict[str, Any]]:
+    """Returns the outputs of one window, int8 as they are, from the bytes that a runner of these `facts` wrote.
+
+    Raises: DeviceError where they are of another number.
+    """
+    sizes = {"embedding": facts.get("embedding_bytes", 0), "activity": facts.get("activity_bytes", 0)}
+    if len(said) != sum(sizes.values()):
+        raise DeviceError(f"the runner wrote {len(said)} bytes for a window; expected {sum(sizes.values())}")
+    parts, at = [], 0
+    for name, size in sizes.items():
+        if size:
+            parts.append({"name": name, "values": [byte - 256 * (byte > 127) for byte in said[at : at + size]]})
+        at += size
+    return parts
+
+
+def window_bytes(header: str) -> int:
+    """Returns the bytes of a window that a generated header names; of one lead where it names none."""
+    found = re.search(r"_WINDOW_SIZE\s+\(?(\d+)", header)
+    return int(found[1]) if found else WINDOW_BYTES
 
 
 def peaks(path: str) -> tuple[int | None, int | None]:
@@ -139,6 +165,10 @@ def parse(output: str) -> dict[str, Any]:
 
 
 def _run(path: str, arguments: tuple[str, ...], window: bytes) -> str:
+    return _ran(path, arguments, window).decode(errors="replace")
+
+
+def _ran(path: str, arguments: tuple[str, ...], window: bytes) -> bytes:
     name = Path(path).name
     try:
         os.chmod(path, 0o755)  # how it was brought there may have lost that
@@ -150,7 +180,7 @@ def _run(path: str, arguments: tuple[str, ...], window: bytes) -> str:
         raise DeviceError(f"{name} did not end within {SECONDS:.0f} s") from error
     if done.returncode:
         raise DeviceError(how_it_ended(name, done.returncode, (done.stdout + done.stderr).decode(errors="replace")))
-    return done.stdout.decode(errors="replace")
+    return done.stdout
 
 
 def how_it_ended(name: str, code: int, printed: str) -> str:

@@ -57,6 +57,15 @@ def paired_ratio(a: Latency, b: Latency, seed: int = 0) -> tuple[float, tuple[fl
     return value, _interval(ratios, value, a.launches)
 
 
+def ratio_to_sum(a: Latency, parts: Sequence[Latency], seed: int = 0) -> tuple[float, tuple[float, float]]:
+    """Returns p50 of `a` over the sum of the others' p50 and its 95 % interval, all measured in the same rounds."""
+    if {(one.rounds, one.launches) for one in parts} != {(a.rounds, a.launches)}:
+        raise ValueError("these models were not measured together")
+    chosen = _chosen(a, seed)
+    value = a.p50 / sum(one.p50 for one in parts)
+    return value, _interval(_medians(a, chosen) / sum(_medians(one, chosen) for one in parts), value, a.launches)
+
+
 def independent_ratio(a: Latency, b: Latency, seed: int = 0) -> tuple[float, tuple[float, float]]:
     """Returns p50 of `a` over p50 of `b` and its 95 % interval, for two separate runs."""
     value = a.p50 / b.p50

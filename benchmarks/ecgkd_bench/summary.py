@@ -25,7 +25,16 @@ def table(session: Session) -> str:
             )
         )
     first = session.records[0]
-    return "\n".join([where(first), *aligned(rows), unit_in_words(first), *_streams(session), *_warnings(session)])
+    return "\n".join(
+        [
+            where(first),
+            *aligned(rows),
+            unit_in_words(first),
+            *_outputs(session),
+            *_streams(session),
+            *_warnings(session),
+        ]
+    )
 
 
 def unit_in_words(record: Record) -> str:
@@ -58,6 +67,18 @@ def where(record: Record) -> str:
 
 def _change(before: float | None, after: float | None) -> str:
     return " to ".join(f"{value:.0f}" for value in (before, after) if value is not None)
+
+
+def _outputs(session: Session) -> list[str]:
+    """Returns a line for every model with more than one output: all of them are in its time."""
+    lines = []
+    for record in session.records:
+        if len(record.outputs) > 1:
+            names = " and ".join(f"{one.name} ({one.size})" if one.size else one.name for one in record.outputs)
+            known = [one.agreement for one in record.outputs if one.agreement is not None]
+            checked = f", as its file gives them (cosine {min(known):.4f} or more)" if known else ""
+            lines.append(f"{record.model.name}: gives {names}{checked}")
+    return lines
 
 
 def _streams(session: Session) -> list[str]:

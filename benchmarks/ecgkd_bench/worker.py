@@ -36,7 +36,7 @@ STATE_ROUNDS = 4
 
 
 def memory(job: dict[str, Any]) -> dict[str, Any]:
-    """Loads and runs one model, or only the backend, and says what that took."""
+    """Loads and runs one model, or only the backend, and says what that took and what the model gives."""
     if job["backend"] == "c99":
         start = time.perf_counter()
         said = static_runner.info(job["path"])
@@ -47,6 +47,7 @@ def memory(job: dict[str, Any]) -> dict[str, Any]:
             "empty_rss_bytes": empty,
             "load_seconds": seconds,
             "arena_bytes": said["arena_bytes"],
+            "outputs": _outputs(static_runner.load(job["path"])),
         }
     small_pages()
     if job["path"] is None:
@@ -58,7 +59,12 @@ def memory(job: dict[str, Any]) -> dict[str, Any]:
     seconds = time.perf_counter() - start
     for _ in range(5):
         model.run()
-    return {"peak_rss_bytes": machine.peak_rss(), "load_seconds": seconds}
+    used = machine.peak_rss()
+    return {"peak_rss_bytes": used, "load_seconds": seconds, "outputs": _outputs(model)}
+
+
+def _outputs(model: Loaded) -> list[dict[str, Any]]:
+    return model.outputs() if model.outputs else []
 
 
 def small_pages() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecgkd import __version__
-from ecgkd.contract import METADATA_KEY, Contract, Tensor, embedding_space_id
+from ecgkd.contract import ACTIVITY, EMBEDDING, METADATA_KEY, Contract, Tensor, embedding_space_id
 from ecgkd.errors import DataError, GateError, UsageError
 from ecgkd.files import atomic_folder, read_json, sha256_file, sha256_of, write_bytes, write_json
 from ecgkd.signal.chain import MODEL_FS, WINDOW_SAMPLES, WINDOW_SECONDS
@@ -20,7 +20,7 @@ from ecgkd.signal.chain import MODEL_FS, WINDOW_SAMPLES, WINDOW_SECONDS
 if TYPE_CHECKING:
     from ecgkd_export.artefact import Artefact
 
-INPUT = Tensor("window", (1, 1, WINDOW_SAMPLES), "float32", "front end's int8 output times its input_scale")
+INPUT_UNIT = "front end's int8 output times its input_scale"
 VERSIONED = ("torch", "onnx", "onnxscript", "onnxsim", "onnxruntime", "ai-edge-litert")
 
 
@@ -59,18 +59,28 @@ def artefact_contract(source: Contract, artefact: "Artefact", forced: bool) -> C
     failed = failures(artefact.gates)
     verdict = {"verdict": "failed" if failed else "passed", "failed": failed, "forced": bool(failed) and forced}
     length = "any length: normalise" if artefact.runtime == "int8" else "unit norm"
-    output = Tensor("embedding", (1, source.embedding_size), "float32", length)
+    window = Tensor("window", (1, max(1, len(source.leads)), WINDOW_SAMPLES), "float32", INPUT_UNIT)
+    embedding = Tensor(EMBEDDING, (1, source.embedding_size), "float32", length)
+    known = replace(source, inputs=(window,), outputs=(embedding,))
     return replace(
-        source,
+        known.telling(source.activities if ACTIVITY in artefact.outputs else ()),
         precision=artefact.precision,
-        inputs=(INPUT,),
-        outputs=(output,),
         embedding_space=embedding_space_id(artefact.runtime, artefact.graph_sha256, sha256_of(source.front_end)),
         versions={**source.versions, **_versions()},
-        quantisation=artefact.quantisation,
+        quantisation={**artefact.quantisation, **_activity_steps(artefact)},
         activation_ranges=artefact.ranges,
         gates={**verdict, **artefact.gates},
     )
+
+
+def _activity_steps(artefact: "Artefact") -> dict[str, Any]:
+    """Returns what the integers of the output `activity` stand for, where it gives integers."""
+    from ecgkd_export.graph import Graph
+
+    if not isinstance(artefact.model, Graph) or ACTIVITY not in artefact.outputs:
+        return {}
+    quant = artefact.model.tensors[ACTIVITY].quant
+    return {} if quant is None else {ACTIVITY: {"scale": float(quant.scale[0]), "zero_point": quant.zero_point}}
 
 
 def _versions() -> dict[str, str]:
@@ -151,7 +161,8 @@ def _contents(artefact: "Artefact", contract: Contract, format: str, name: str) 
     inside = {METADATA_KEY: contract.to_json()}
     if format != "c":
         return artefact.file(format, inside), None
-    files = artefact.c_files(name.removesuffix(".c"), inside, contract.embedding_space)
+    classes = {ACTIVITY: contract.activities} if contract.activities else None
+    files = artefact.c_files(name.removesuffix(".c"), inside, contract.embedding_space, classes)
     return files.source, files.header
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ecgkd.bundle.release import decision_in_words
-from ecgkd.contract import Contract
+from ecgkd.contract import ACTIVITY, Contract
 
 CARD = """# {model}: is this the owner?
 
@@ -29,7 +29,7 @@ On development people, the same comparisons by the float network and by each art
 brackets: 95 % intervals, people resampled.
 
 {artefacts}
-{released}
+{activities}{released}
 ## Not
 
 - **Not a medical device.** It says nothing about health; arrhythmia makes it worse.
@@ -37,6 +37,15 @@ brackets: 95 % intervals, people resampled.
 - **Not a strong biometric on its own.** An owner-presence factor: it may keep a watch unlocked,
   it should not unlock it.
 - Electrodes, places and devices other than those of the recordings above were hardly tested.
+"""
+
+ACTIVITIES = """
+## Activities
+
+What the wearer does, told beside the embedding, by the same windows: {names}. No decision depends on it. On labelled
+windows of people who did not train, everybody counting alike:
+
+{rows}
 """
 
 LOCKED = "\n## Evidence on locked people\n"
@@ -57,6 +66,7 @@ def bundle_card(contracts: Mapping[str, Contract], sources: list[str], released:
         sources="\n".join(f"- {text}" for text in sources),
         threshold=decision_in_words(first),
         artefacts=_artefacts(contracts),
+        activities=_activities(contracts),
         released=_locked(released),
     )
 
@@ -68,6 +78,22 @@ def _artefacts(contracts: Mapping[str, Contract]) -> str:
         if "genuine_flips" in found:
             rows.append(f"| {name} | {_delta(found)} | {_rates(found)} |")
     return "\n".join(rows) if len(rows) > 2 else "Nothing: every artefact is in float."
+
+
+def _activities(contracts: Mapping[str, Contract]) -> str:
+    """Returns the part on activities, "" where the networks tell none."""
+    names = next(iter(contracts.values())).activities
+    if not names:
+        return ""
+    rows = ["| artefact | people | right | in float | macro-F1 | answers that change |"]
+    rows.append("| --- | --- | --- | --- | --- | --- |")
+    for name, contract in contracts.items():
+        found = contract.gates.get(ACTIVITY, {})
+        if "changed_answers" in found:
+            keys = "activity_accuracy", "activity_accuracy_float", "activity_f1", "changed_answers"
+            rows.append(f"| {name} | {found['people']} | {' | '.join(f'{100 * found[key]:.1f} %' for key in keys)} |")
+    shown = "\n".join(rows) if len(rows) > 2 else "Not measured: no such recordings were given."
+    return ACTIVITIES.format(names=", ".join(names), rows=shown)
 
 
 def _delta(found: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ The program that runs there is firmware/ports/owner/owner.c of the bundle; its s
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from ecgkd.bundle import golden
 from ecgkd.bundle.pack import FIRMWARE, MODELS
 from ecgkd.bundle.selftest import Bundle
+from ecgkd.enrolment.activity import MARGIN_Q
 from ecgkd.enrolment.decision import SCORE_Q, Outcome, Rule
 from ecgkd.enrolment.windows import usable_windows
 from ecgkd.errors import GateError, UsageError
@@ -35,6 +35,9 @@ class Expected:
     """FNV-1a of what the network sees of each usable window, until the decision."""
     verdict: tuple[int, ...]
     """Of an enrolment: result, usable windows. Else: result, early, score and LLR in Q16, windows."""
+    told: tuple[int, ...] = ()
+    """Number of the activity, windows, log-odds in Q16; () of a network that tells none."""
+    activities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ def device_tests(bundle: Bundle) -> list[DeviceTest]:
             raise GateError(f"the golden results lack the decisions of {name}; make the bundle again")
         if not np.array_equal(np.concatenate([seen[role] for role in golden.ROLES]), kept[name].inputs):
             raise GateError("the golden recordings and windows do not belong together; make the bundle again")
-        expected = tuple(_expected(role, seen[role], kept[name].decisions.get(role)) for role in golden.ROLES)
+        activities = bundle.contracts[name].activities
+        expected = tuple(_expected(role, seen[role], kept[name], activities) for role in golden.ROLES)
         tests.append(DeviceTest(name.removesuffix(".c"), _sources(bundle, name), _stream(recordings), expected))
     return tests
 
@@ -79,8 +83,10 @@ def compare(test: DeviceTest, lines: Sequence[str]) -> list[dict[str, str]]:
     parts = _parts(lines)
     rows = []
     for number, want in enumerate(test.expected):
-        windows, verdict = parts[number] if number < len(parts) else ((), ())
+        windows, verdict, told = parts[number] if number < len(parts) else ((), (), ())
         rows += [_windows_row(want, windows), _verdict_row(want, verdict)]
+        if want.told or told:
+            rows.append(_told_row(want, told))
     return [{"artefact": f"{test.name}.c", **row} for row in rows]
 
 
@@ -92,17 +98,29 @@ def fnv(content: bytes) -> int:
     return value
 
 
-def _expected(role: str, inputs: NDArray[np.int8], decision: dict[str, Any] | None) -> Expected:
+def _expected(role: str, inputs: NDArray[np.int8], kept: golden.Outcome, activities: tuple[str, ...]) -> Expected:
     hashes = tuple(fnv(window.tobytes()) for window in inputs)
+    decision = kept.decisions.get(role)
+    told = _told(role, kept, activities)
     if decision is None:
-        return Expected(role, hashes, (0, len(hashes)))
+        return Expected(role, hashes, (0, len(hashes)), told, activities)
     try:
         early = int(Rule(decision["rule"]) in EARLY)
         fixed = [round((decision[key] or 0) * 2**SCORE_Q) for key in ("score", "llr")]
         used = int(decision["windows"])
-        return Expected(role, hashes[:used], (RESULTS[Outcome(decision["decision"])], early, *fixed, used))
+        verdict = (RESULTS[Outcome(decision["decision"])], early, *fixed, used)
+        return Expected(role, hashes[:used], verdict, told, activities)
     except (KeyError, ValueError, TypeError) as error:
         raise GateError(f"the golden decision on the {role} is broken ({error}); make the bundle again") from error
+
+
+def _told(role: str, kept: golden.Outcome, activities: tuple[str, ...]) -> tuple[int, ...]:
+    if not activities:
+        return ()
+    one = kept.told.get(role)
+    if one is None or one["name"] not in activities:
+        raise GateError(f"the golden activity of the {role} is missing or unknown; make the bundle again")
+    return activities.index(one["name"]), one["windows"], round(one["log_odds"] * 2**MARGIN_Q)
 
 
 def _sources(bundle: Bundle, name: str) -> dict[str, bytes]:
@@ -120,9 +138,9 @@ def _stream(recordings: dict[str, Record]) -> bytes:
     return struct.pack("<I", golden.FS) + b"E" + pushed[golden.ENROL] + b"F" + verified
 
 
-def _parts(lines: Sequence[str]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Returns the hashes of the windows taken and the verdict, for each recording. Raises: GateError for others."""
-    parts: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+def _parts(lines: Sequence[str]) -> list[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
+    """Returns the windows' hashes, the verdict and the activity, for each recording. Raises: GateError for others."""
+    parts: list[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = []
     windows: list[int] = []
     for line in lines:
         kind, *rest = line.split()
@@ -131,8 +149,10 @@ def _parts(lines: Sequence[str]) -> list[tuple[tuple[int, ...], tuple[int, ...]]
             if kind == "w" and numbers[1] == 0:
                 windows.append(numbers[2])
             elif kind in ("e", "v"):
-                parts.append((tuple(windows), numbers))
+                parts.append((tuple(windows), numbers, ()))
                 windows = []
+            elif kind == "a":
+                parts[-1] = (*parts[-1][:2], numbers)
         except (ValueError, IndexError) as error:
             raise GateError(f"the device printed {line[:80]!r}, which is no line of the owner check") from error
     return parts
@@ -152,6 +172,19 @@ def _verdict_row(want: Expected, found: tuple[int, ...]) -> dict[str, str]:
     here, there = _in_words(want, want.verdict), _in_words(want, found)
     same = found[: len(want.verdict)] == want.verdict
     return {"check": f"{want.role}: {here}", "result": "passed" if same else f"{there} there"}
+
+
+def _told_row(want: Expected, found: tuple[int, ...]) -> dict[str, str]:
+    here, there = (_activity_in_words(want.activities, numbers) for numbers in (want.told, found))
+    return {"check": f"{want.role}: {here}", "result": "passed" if found == want.told else f"{there} there"}
+
+
+def _activity_in_words(names: tuple[str, ...], numbers: tuple[int, ...]) -> str:
+    if len(numbers) != 3:
+        return "no activity"
+    index, windows, margin = numbers
+    name = names[index] if 0 <= index < len(names) else f"number {index}"
+    return f"activity {name} by {windows} windows, log-odds {margin} in Q{MARGIN_Q}"
 
 
 def _in_words(want: Expected, numbers: tuple[int, ...]) -> str:

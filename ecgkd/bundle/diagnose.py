@@ -6,7 +6,7 @@ scores ranks instead.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ecgkd.bundle.trials import Trials, choose
 from ecgkd.bundle.windows import INPUT_RANGE, as_input
-from ecgkd.contract import Contract
+from ecgkd.contract import ACTIVITY, EMBEDDING, Contract
 from ecgkd.data.prepared import PreparedSet
 from ecgkd.errors import UsageError
 from ecgkd.evaluation.bootstrap import Resampled, draw_people, interval, people_of, resample
@@ -61,6 +61,10 @@ class Finding:
     """Mean change of the scores."""
     cosine_loss: float
     """One minus the mean cosine to the float embedding."""
+    changed_answers: float | None = None
+    """Share of windows whose activity is told otherwise; None of a network that tells none."""
+    logit_rms: float | None = None
+    """Root mean square change of the activities' scores, their mean taken out."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,12 @@ class Diagnosis:
     everything: Finding
     layers: tuple[Finding, ...]
     tensors: tuple[Finding, ...]
+
+    @property
+    def layers_for_activity(self) -> tuple[Finding, ...]:
+        """The layers in the order of what they cost the activity; () of a network that tells none."""
+        telling = [one for one in self.layers if one.changed_answers is not None and one.logit_rms]
+        return tuple(sorted(telling, key=lambda one: (-(one.changed_answers or 0), -(one.logit_rms or 0))))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -105,7 +115,7 @@ def diagnose(
     Raises: UsageError where the contract has no ranges of this graph, or the protocol no development people.
     """
     graph, quantised = _graphs(model, contract)
-    tensors, layers = doctor.tensors(graph, quantised), doctor.layers(graph, quantised)
+    tensors, layers = (of(graph, quantised, graph.outputs) for of in (doctor.tensors, doctor.layers))
     whole = doctor.Part("everything", "all", tuple(name for part in tensors for name in part.tensors))
     parts = [whole, *layers, *tensors]
     exact = doctor.rounded(graph, quantised, ())
@@ -165,9 +175,11 @@ def _affordable(graph: Graph, runs: int) -> int:
 class _Examiner:
     """Holds outputs of a changed network against those of the float one, on the same trials."""
 
-    def __init__(self, trials: Trials, contract: Contract, reference: Floats) -> None:
+    def __init__(self, trials: Trials, contract: Contract, outputs: Mapping[str, Floats]) -> None:
         self.trials, self.contract = trials, contract
+        reference = outputs[EMBEDDING]
         self.embeddings = reference.astype(np.float64)
+        self.logits = outputs.get(ACTIVITY)
         draws = draw_people(len(trials.subjects), REPLICATES)
         number = {name: i for i, name in enumerate(trials.subjects)}
         compared = trials.compare(reference, contract)
@@ -187,8 +199,9 @@ class _Examiner:
     def over_rows(self, values: Sequence[float]) -> float:
         return float(np.average(values, weights=self.weight))
 
-    def finding(self, part: doctor.Part, outputs: Floats) -> Finding:
-        measured = self._measure(self.trials.compare(outputs, self.contract))
+    def finding(self, part: doctor.Part, outputs: Mapping[str, Floats]) -> Finding:
+        embeddings = outputs[EMBEDDING]
+        measured = self._measure(self.trials.compare(embeddings, self.contract))
         pairs = list(zip(self.reference, measured, strict=True))
         delta = self.over_rows([b.rates.curve.eer() - a.rates.curve.eer() for a, b in pairs])
         replicates = self.weight @ np.array([b.rates.eer - a.rates.eer for a, b in pairs]) / self.weight.sum()
@@ -205,8 +218,18 @@ class _Examiner:
             score_rms=rms,
             genuine_shift=genuine,
             impostor_shift=impostor,
-            cosine_loss=_cosine_loss(self.embeddings, outputs.astype(np.float64)),
+            cosine_loss=_cosine_loss(self.embeddings, embeddings.astype(np.float64)),
+            **self._of_activity(outputs),
         )
+
+    def _of_activity(self, outputs: Mapping[str, Floats]) -> dict[str, float]:
+        if self.logits is None:
+            return {}
+        before, after = self.logits.astype(np.float64), outputs[ACTIVITY].astype(np.float64)
+        change = after - before
+        change -= change.mean(1, keepdims=True)
+        changed = float(np.mean(before.argmax(1) != after.argmax(1)))
+        return {"changed_answers": changed, "logit_rms": float(np.sqrt(np.square(change).mean()))}
 
 
 def _changes(before: Comparisons, after: Comparisons) -> tuple[float, float, float]:

@@ -11,6 +11,7 @@ from ecgkd.evaluation.plots import COLOURS, GREYS, STYLE
 WIDTH = 100
 MOST_LAYERS, MOST_TENSORS, MOST_BARS = 12, 20, 16
 HEADER = ("ΔEER points (95 %)", "score rms", "genuine", "impostor", "1−cosine", "what")
+ACTIVITY_HEADER = ("answers %", "logit rms", "what")
 BAR = 0.26
 """Inches."""
 
@@ -38,7 +39,20 @@ def text(found: Diagnosis) -> str:
         ("tensors", shown_tensors, len(found.tensors)),
     ):
         lines += [f"{title}, the costliest {len(shown)} of {total}", *(line(_row(one)) for one in shown)]
-    return "\n".join([*lines, *textwrap.wrap(_legend(found), WIDTH)])
+    return "\n".join([*lines, *textwrap.wrap(_legend(found), WIDTH), *_activity(found)])
+
+
+def _activity(found: Diagnosis) -> list[str]:
+    """Returns what layers cost the activity, as lines; [] of a network that tells none."""
+    layers = found.layers_for_activity
+    if not layers:
+        return []
+    rows = [ACTIVITY_HEADER]
+    for one in (found.everything, *layers[:MOST_LAYERS]):
+        rows.append((f"{100 * (one.changed_answers or 0):.2f}", f"{one.logit_rms or 0:.4f}", one.name))
+    widths = [max(len(row[at]) for row in rows) for at in (0, 1)]
+    title = f"activity, the costliest {len(rows) - 2} layers of {len(layers)}; answers: windows that are told otherwise"
+    return [title, *(f"{a.rjust(widths[0])}  {b.rjust(widths[1])}  {what}" for a, b, what in rows)]
 
 
 def _legend(found: Diagnosis) -> str:

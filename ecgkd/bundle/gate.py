@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ecgkd.contract import Contract
 from ecgkd.data.prepared import PreparedSet
-from ecgkd.evaluation.bootstrap import draw_people, interval, people_of, resample
+from ecgkd.evaluation.bootstrap import MIN_PEOPLE, draw_people, interval, people_of, resample
 from ecgkd.evaluation.metrics import decision_flips
 from ecgkd.evaluation.scores import Comparisons, compare, fuse, unit
-from ecgkd.protocols.protocol import Protocol, Row
+from ecgkd.protocols.protocol import FOLDS, Protocol, Row
 from ecgkd.protocols.trials import enrol_groups, network_windows, probe_groups, row_windows
 
 Embed = Callable[[NDArray[np.int8]], NDArray[np.float32]]
@@ -65,9 +65,10 @@ def biometric_gate(
     """Returns the verdict as a plain dictionary: `result`, its reason in words, and the figures (shares, not percent).
 
     Too few people decide nothing (`undecided`): that counts as failed, unless all people are synthetic, who prove
-    nothing in any number (`counts` is false then). What is clearly worse fails on any number of people.
+    nothing in any number, or the protocol leaves everybody out in turn, whose networks are never handed on (`counts`
+    is false then). What is clearly worse fails on any number of people.
     """
-    rows = [row for row in protocol.rows if row.population == "development" and not row.leaky]
+    rows = gate_rows(protocol)
     pairs = [pair for row in rows if (pair := score_row(reference, candidate, row, contract, sets)) is not None]
     if not pairs:
         return {"result": "absent", "why": f"protocol {protocol.name!r} compares no development people"}
@@ -75,8 +76,18 @@ def biometric_gate(
     result, why = _verdict(figures)
     used = {span.set for row in rows for span in (*row.enrol, *row.probe)}
     synthetic = all(one.synthetic for one in sets if one.name in used)
-    counts = result == "failed" or (result == "undecided" and not synthetic)
+    counts = result == "failed" or (result == "undecided" and not synthetic and protocol.kind != FOLDS)
     return {"result": result, "why": why, "counts": counts, "synthetic": synthetic, **figures}
+
+
+def gate_rows(protocol: Protocol) -> list[Row]:
+    """Returns the rows that gates look at: those of development people.
+
+    A protocol that leaves everybody out in turn has none; there it is those of the people who are left out. Nothing
+    is chosen by a gate, and its networks are evidence.
+    """
+    population = "test" if protocol.kind == FOLDS else "development"
+    return [row for row in protocol.rows if row.population == population and not row.leaky]
 
 
 def score_row(
@@ -165,8 +176,9 @@ def _verdict(figures: dict[str, Any]) -> tuple[str, str]:
     if bounds is not None and bounds[0] > DELTA_EER:
         return "failed", f"EER grows by {points:.2f} points, at least {100 * bounds[0]:.2f}; allowed {100 * DELTA_EER}"
     if bounds is None or figures["genuine"] < MIN_GENUINE:
-        comparisons = f"{figures['people']} people in {figures['genuine']} genuine comparisons"
-        return "undecided", f"too few people: {comparisons}; {MIN_GENUINE} comparisons are needed"
+        found = f"{figures['people']} people in {figures['genuine']} genuine comparisons"
+        needed = f"{MIN_PEOPLE} people and {MIN_GENUINE} comparisons are needed"
+        return "undecided", f"too few people: {found}; {needed}"
     if figures["delta_eer"] > DELTA_EER:
         return "failed", f"EER grows by {points:.2f} points; allowed {100 * DELTA_EER}"
     for kind, share in flips.items():

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgkd.bundle.activity_gate import activity_gate
 from ecgkd.bundle.artefacts import artefact_contract
 from ecgkd.bundle.gate import Embed, biometric_gate
 from ecgkd.bundle.windows import INPUT_RANGE, as_input, calibration_windows, synthetic_windows
-from ecgkd.contract import Contract
+from ecgkd.contract import ACTIVITY, EMBEDDING, Contract
 from ecgkd.data.prepared import PreparedSet
 from ecgkd.evaluation.scores import unit
 from ecgkd.protocols.protocol import Protocol
+from ecgkd.protocols.trials import taking
 from ecgkd_export import parity
 from ecgkd_export.artefact import ONNX_FORMATS, Artefact
 from ecgkd_export.convert import convert
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 Progress = Callable[[int, int, str], None]
-Memory = dict[bytes, NDArray[np.float32]]
-"""Embeddings by the hash of their windows."""
+Memory = dict[tuple[str, bytes], NDArray[np.float32]]
+"""What a network said, by the output and the hash of the windows."""
 BIOMETRIC = "biometric"
+PEOPLE = (BIOMETRIC, ACTIVITY)
+"""Gates that need recordings of people."""
 ORIGIN = ("ranges_from", "ranges_of", "windows", "windows_sha256", "windows_of")
 """What a contract says of its activation ranges: hashes of the float graph, of the windows and of their protocol."""
 NO_DATA = "no recordings were given; name them with --data and --protocol"
@@ -51,26 +55,58 @@ class Evidence:
         known: Memory = {} if memory is None else memory
 
         def score(reference: Run, candidate: Run) -> dict[str, Any]:
-            def remembered(windows: NDArray[np.int8]) -> NDArray[np.float32]:
-                key = hashlib.sha256(windows.tobytes()).digest()
-                if key not in known:
-                    known[key] = embed(reference)(windows)
-                return known[key]
+            before, after = _remembered(embed(reference), EMBEDDING, known), embed(candidate)
+            found = biometric_gate(before, after, contract, self.protocol, taking(self.sets, contract.leads))
+            return {**found, "protocol_sha256": self.protocol.sha256}
 
-            found = biometric_gate(remembered, embed(candidate), contract, self.protocol, self.sets)
+        return score
+
+    def activity_gate(self, contract: Contract, memory: "Memory | None" = None) -> parity.Score:
+        """Returns the activity gate, of runs of that output; as `gate`."""
+        known: Memory = {} if memory is None else memory
+
+        def score(reference: Run, candidate: Run) -> dict[str, Any]:
+            before, after = _remembered(tell(reference), ACTIVITY, known), tell(candidate)
+            sets = taking(self.sets, contract.leads)
+            found = activity_gate(before, after, contract.activities, self.protocol, sets)
             return {**found, "protocol_sha256": self.protocol.sha256}
 
         return score
 
 
+def _remembered(ask: Embed, output: str, known: Memory) -> Embed:
+    """Returns `ask`, which asks the network for one output, with the memory of what it said."""
+
+    def asked(windows: NDArray[np.int8]) -> NDArray[np.float32]:
+        key = output, hashlib.sha256(windows.tobytes()).digest()
+        if key not in known:
+            known[key] = ask(windows)
+        return known[key]
+
+    return asked
+
+
 def embed(run: Run) -> Embed:
-    """Returns `run`, which takes (n, 1, 1000) float32, for the front end's windows (n, 1000); unit rows."""
+    """Returns `run`, which takes (n, leads, 1000) float32, for the front end's windows; unit rows."""
     return lambda windows: unit(run(as_input(windows)))
 
 
-def windows_for(evidence: Evidence | None) -> NDArray[np.float32]:
+def tell(run: Run) -> Embed:
+    """Returns `run`, as `embed` takes it, for the front end's windows; rows as they are."""
+    return lambda windows: run(as_input(windows))
+
+
+def outputs_of(contract: Contract) -> tuple[str, ...]:
+    """Returns the names of a network's outputs."""
+    return (EMBEDDING, ACTIVITY) if contract.tells_activity else (EMBEDDING,)
+
+
+def windows_for(evidence: Evidence | None, contract: Contract) -> NDArray[np.float32]:
     """Returns the windows that numbers are compared on: the protocol's calibration part, or synthetic ones."""
-    return calibration_windows(evidence.protocol, evidence.sets) if evidence else synthetic_windows()
+    if evidence is None:
+        return synthetic_windows(n_leads=len(contract.leads) or 1)
+    sets = taking(evidence.sets, contract.leads)
+    return calibration_windows(evidence.protocol, sets, with_activities=contract.tells_activity)
 
 
 def make(
@@ -93,9 +129,10 @@ def make(
     `released` are sidecars of released artefacts: their biometric results are quoted for the very same graphs.
     """
     ranges = None if evidence else (contract.activation_ranges or None)
+    telling = contract.tells_activity
     artefacts = convert(
         network,
-        windows_for(evidence),
+        windows_for(evidence, contract),
         int8=int8,
         formats=formats,
         settings=Settings(INPUT_RANGE),
@@ -104,7 +141,9 @@ def make(
         profile=profile,
         float_tflite=float_tflite,
         tuning=tuning,
+        outputs=outputs_of(contract),
         extra_gates={BIOMETRIC: evidence.gate(contract)} if evidence else None,
+        class_gates={ACTIVITY: (ACTIVITY, evidence.activity_gate(contract))} if evidence and telling else None,
         progress=progress,
     )
     artefacts = [_with_stored_parity(one, contract) for one in artefacts]
@@ -137,8 +176,9 @@ def _without_recordings(artefact: Artefact, released: Sequence[dict[str, Any]]) 
         quantisation["ranges_from"] = "synthetic windows"
     if artefact.runtime == "onnx-fp32":
         return replace(artefact, quantisation=quantisation)
-    gate = {"result": parity.ABSENT, "why": NO_DATA}
-    for one in released:
-        quoted = one["gates"].get(BIOMETRIC) if one["file"]["graph_sha256"] == artefact.graph_sha256 else None
-        gate = {**quoted, "quoted": "the release's own result, for this very graph"} if quoted else gate
-    return replace(artefact, gates={**artefact.gates, BIOMETRIC: gate}, quantisation=quantisation)
+    asked = PEOPLE if ACTIVITY in artefact.outputs else (BIOMETRIC,)
+    gates = {name: {"result": parity.ABSENT, "why": NO_DATA} for name in asked}
+    same = [one["gates"] for one in released if one["file"]["graph_sha256"] == artefact.graph_sha256]
+    for name, found in ((name, one[name]) for one in same for name in asked if name in one):
+        gates[name] = {**found, "quoted": "the release's own result, for this very graph"}
+    return replace(artefact, gates={**artefact.gates, **gates}, quantisation=quantisation)

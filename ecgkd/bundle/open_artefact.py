@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkd.bundle.windows import as_input
-from ecgkd.contract import METADATA_KEY, Contract
+from ecgkd.contract import ACTIVITY, METADATA_KEY, Contract
 from ecgkd.errors import GateError
 
-Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+RunAll = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.float32]]]
+"""Windows to every output by name, the embedding first."""
 Files = Mapping[str, bytes]
 """By name: the artefact, and for C the header beside it."""
 ARTEFACTS = (".onnx", ".ort", ".tflite", ".c")
@@ -24,11 +25,15 @@ class OpenArtefact:
 
     runtime: str
     contract: Contract
-    run: Run
+    run: RunAll
 
     def embed(self, windows: NDArray[np.int8]) -> NDArray[np.float32]:
         """Returns the unit-norm embeddings (n, size) of the front end's windows (n, 1000)."""
-        return unit_rows(self.run(as_input(windows)))
+        return unit_rows(next(iter(self.run(as_input(windows)).values())))
+
+    def tell(self, windows: NDArray[np.int8]) -> NDArray[np.float32]:
+        """Returns the activity's logits (n, A); only of a network whose contract has that output."""
+        return self.run(as_input(windows))[ACTIVITY]
 
 
 def unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -91,7 +96,7 @@ def open_everywhere(name: str, files: Files, contract: Contract) -> Iterator[tup
             raise GateError(f"{name}: {error}") from error
 
 
-def _runtimes(name: str, files: Files) -> list[tuple[str, Callable[[], Run]]]:
+def _runtimes(name: str, files: Files) -> list[tuple[str, Callable[[], RunAll]]]:
     from ecgkd_export.c99.read import read
     from ecgkd_export.run.c99 import C99Session
     from ecgkd_export.run.litert import LiteRtSession
@@ -99,16 +104,16 @@ def _runtimes(name: str, files: Files) -> list[tuple[str, Callable[[], Run]]]:
     from ecgkd_export.run.tflite_runtime import TfliteRuntimeSession
 
     if name.endswith(".c"):
-        return [("C, compiled here", lambda: C99Session(read(*_c_files(name, files))).run)]
+        return [("C, compiled here", lambda: C99Session(read(*_c_files(name, files))).run_all)]
     content = files[name]
     if not name.endswith(".tflite"):
-        return [("ONNX Runtime", lambda: OrtSession(content).run)]
-    found: list[tuple[str, Callable[[], Run]]] = [
-        ("LiteRT", lambda: LiteRtSession(content).run),
-        ("tflite-runtime", lambda: TfliteRuntimeSession(content).run),
+        return [("ONNX Runtime", lambda: OrtSession(content).run_all)]
+    found: list[tuple[str, Callable[[], RunAll]]] = [
+        ("LiteRT", lambda: LiteRtSession(content).run_all),
+        ("tflite-runtime", lambda: TfliteRuntimeSession(content).run_all),
     ]
     if re.search(r"_int8[a-z-]*\.tflite$", name):
-        found.insert(1, ("LiteRT, reference kernels", lambda: LiteRtSession(content, kernels="reference").run))
+        found.insert(1, ("LiteRT, reference kernels", lambda: LiteRtSession(content, kernels="reference").run_all))
     return found
 
 

@@ -78,6 +78,7 @@ def _about(contracts: Mapping[str, Contract]) -> dict[str, Any]:
         "model": first.model,
         "weights_sha256": first.weights_sha256,
         "embedding_space": {name: contract.embedding_space for name, contract in contracts.items()},
+        **({"activities": list(first.activities)} if first.activities else {}),
     }
 
 

@@ -1,7 +1,7 @@
 """The gates of an export again, on its files alone: what `ecgkd check` runs."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkd.bundle.artefacts import Shipped
-from ecgkd.bundle.make import BIOMETRIC, NO_DATA, Evidence, Memory, windows_for
-from ecgkd.contract import METADATA_KEY, Contract, embedding_space_id
+from ecgkd.bundle.make import BIOMETRIC, NO_DATA, Evidence, Memory, outputs_of, windows_for
+from ecgkd.contract import ACTIVITY, METADATA_KEY, Contract, embedding_space_id
 from ecgkd.files import sha256_of
 from ecgkd_export import c99_artefacts, metadata, parity, structure, tflite_structure
 from ecgkd_export.c99.read import read_path
 from ecgkd_export.convert import calibration_gate, describe
 from ecgkd_export.errors import ArtefactError
-from ecgkd_export.parity import Run
+from ecgkd_export.parity import Outputs, Run
 from ecgkd_export.reduced import required_operators
 from ecgkd_export.rewrite import Profile
 from ecgkd_export.run.c99 import C99Session
@@ -25,23 +25,46 @@ from ecgkd_export.run.ort import OrtSession
 from ecgkd_export.tflite.read import read
 from ecgkd_export.tflite_artefacts import file_gates
 
-Gate = Callable[[Contract], parity.Score]
-"""The biometric gate for what a contract says; all remember one float network."""
+RunAll = Callable[[NDArray[np.float32]], Outputs]
+"""Windows (n, …) to every output."""
 
 
-def recheck(shipped: Sequence[Shipped], evidence: Evidence | None, torch_run: Run | None) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True)
+class _People:
+    """Asks the gates that need recordings; all artefacts share what the float network said."""
+
+    evidence: Evidence | None
+    memory: Memory = field(default_factory=dict)
+
+    def gates(self, contract: Contract, reference: RunAll, candidate: RunAll) -> dict[str, dict[str, Any]]:
+        """Returns the biometric gate and, where the network tells activities, that of these."""
+        asked = outputs_of(contract)
+        names = dict(zip(asked, (BIOMETRIC, ACTIVITY), strict=False))
+        if self.evidence is None:
+            return {name: {"result": parity.ABSENT, "why": NO_DATA} for name in names.values()}
+        scores = self.evidence.gate, self.evidence.activity_gate
+        return {
+            names[output]: score(contract, self.memory)(_only(output, reference), _only(output, candidate))
+            for output, score in zip(asked, scores, strict=False)
+        }
+
+
+def _only(output: str, run: RunAll) -> Run:
+    return lambda windows: run(windows)[output]
+
+
+def recheck(
+    shipped: Sequence[Shipped], evidence: Evidence | None, torch_run: RunAll | None
+) -> dict[str, dict[str, Any]]:
     """Returns the gates of each artefact of an export folder, run again on the files, by file name.
 
     `torch_run` is PyTorch's own network, where it is still there.
     """
-    windows = windows_for(evidence)
-    gate: Gate | None = None
-    if evidence is not None:
-        memory: Memory = {}
-        gate = partial(evidence.gate, memory=memory)
+    windows = windows_for(evidence, shipped[0].contract)
+    people = _People(evidence)
     onnx_of = {one.contract.precision: one for one in shipped if one.path.suffix == ".onnx"}
     windows_sha256 = describe(windows)["windows_sha256"]
-    runs: dict[Path, Run] = {one.path: _run_of(one) for one in shipped if one.path.suffix != ".tflite"}
+    runs: dict[Path, RunAll] = {one.path: _run_of(one) for one in shipped if one.path.suffix != ".tflite"}
     outputs = {precision: runs[one.path](windows) for precision, one in onnx_of.items()}
     reference = onnx_of.get("fp32")
     gates: dict[str, dict[str, Any]] = {}
@@ -51,40 +74,39 @@ def recheck(shipped: Sequence[Shipped], evidence: Evidence | None, torch_run: Ru
             found["calibration"] = _calibration_gate(one.contract, reference, windows_sha256, evidence)
         precision = one.contract.precision
         if one.path.suffix == ".ort":
-            same = parity.compare(outputs[precision], runs[one.path](windows)) if precision in outputs else None
-            found["same_as_onnx"] = _same(same)
+            found["same_as_onnx"] = _same(outputs.get(precision), runs[one.path](windows))
             found["required_operators"] = _operators_gate(one)
         elif precision == "fp32" and one.path.suffix == ".onnx":
-            found["structure"] = structure.float_gate(metadata.read_onnx(one.path))
+            found["structure"] = structure.float_gate(metadata.read_onnx(one.path), outputs_of(one.contract))
             found["float_parity"] = (
-                parity.float_gate(torch_run(windows), outputs[precision])
+                parity.over_outputs(parity.float_gate, torch_run(windows), outputs[precision])
                 if torch_run
                 else {"result": parity.ABSENT, "why": "the run that it was made from is not beside it"}
             )
         elif one.path.suffix == ".tflite":
-            found |= _tflite_gates(one, reference, runs, windows, outputs, gate)
+            found |= _tflite_gates(one, reference, runs, windows, outputs, people)
         elif one.path.suffix == ".c":
-            found |= _c_gates(one, shipped, reference, runs, windows, outputs, gate)
+            found |= _c_gates(one, shipped, reference, runs, windows, outputs, people)
         else:
-            found["structure"] = structure.int8_gate(metadata.read_onnx(one.path))
-            found |= _int8_gates(one, reference, runs, outputs, gate)
+            found["structure"] = structure.int8_gate(metadata.read_onnx(one.path), outputs_of(one.contract))
+            found |= _int8_gates(one, reference, runs, outputs, people)
         gates[one.path.name] = found
     return gates
 
 
-def _run_of(one: Shipped) -> Run:
+def _run_of(one: Shipped) -> RunAll:
     if one.path.suffix == ".c":
-        return lambda windows: C99Session(one.path).run(windows)  # compiled when it is asked for: not all gates ask
-    return OrtSession(one.path).run
+        return lambda windows: C99Session(one.path).run_all(windows)  # compiled when it is asked for: not all gates ask
+    return OrtSession(one.path).run_all
 
 
 def _tflite_gates(
     one: Shipped,
     reference: Shipped | None,
-    runs: dict[Path, Run],
+    runs: dict[Path, RunAll],
     windows: NDArray[np.float32],
-    outputs: dict[str, NDArray[np.float32]],
-    gate: Gate | None,
+    outputs: dict[str, Outputs],
+    people: _People,
 ) -> dict[str, Any]:
     """Returns the gates of a TFLite file, which needs the float ONNX beside it."""
     if reference is None:
@@ -92,22 +114,22 @@ def _tflite_gates(
     profile = Profile(one.contract.quantisation.get("profile", Profile.CPU))
     content = one.path.read_bytes()
     try:
-        runs[one.path] = LiteRtSession(content).run
+        runs[one.path] = LiteRtSession(content).run_all
     except ArtefactError as error:
-        wrong = tflite_structure.file_gate(content, one.contract.precision, profile)
+        wrong = tflite_structure.file_gate(content, one.contract.precision, profile, outputs_of(one.contract))
         return {"structure": wrong, "output_parity": {"result": parity.FAILED, "why": str(error)}}
     found: dict[str, Any] = file_gates(content, one.contract.precision, windows, outputs["fp32"], profile)
-    return {**found, BIOMETRIC: _biometric(one, reference, runs, gate)}
+    return {**found, **_of_people(one, reference, runs, people, found)}
 
 
 def _c_gates(
     one: Shipped,
     shipped: Sequence[Shipped],
     reference: Shipped | None,
-    runs: dict[Path, Run],
+    runs: dict[Path, RunAll],
     windows: NDArray[np.float32],
-    outputs: dict[str, NDArray[np.float32]],
-    gate: Gate | None,
+    outputs: dict[str, Outputs],
+    people: _People,
 ) -> dict[str, Any]:
     """Returns the gates of a C artefact, which needs the float ONNX beside it, and a compiler for most of them."""
     if reference is None:
@@ -115,9 +137,7 @@ def _c_gates(
     same = (other.path for other in shipped if other.graph_sha256 == one.graph_sha256)
     twin = next((path for path in same if path.suffix == ".tflite"), None)
     found: dict[str, Any] = c99_artefacts.file_gates(one.path, windows, outputs["fp32"], twin)
-    runs_here = found["output_parity"]["result"] == parity.PASSED
-    absent = {"result": parity.ABSENT, "why": "it was not run"}
-    return {**found, BIOMETRIC: _biometric(one, reference, runs, gate) if runs_here else absent}
+    return {**found, **_of_people(one, reference, runs, people, found)}
 
 
 def _calibration_gate(
@@ -147,25 +167,32 @@ def _operators_gate(one: Shipped) -> dict[str, Any]:
     return {"result": parity.PASSED if same else parity.FAILED, **why}
 
 
-def _biometric(one: Shipped, reference: Shipped, runs: dict[Path, Run], gate: Gate | None) -> dict[str, Any]:
-    if gate is None:
-        return {"result": parity.ABSENT, "why": NO_DATA}
-    return gate(one.contract)(runs[reference.path], runs[one.path])
+def _of_people(
+    one: Shipped, reference: Shipped, runs: dict[Path, RunAll], people: _People, found: Mapping[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Returns the gates that need people; `absent` where what was `found` says that the file does not run here."""
+    if not all("cosine_mean" in gate for name, gate in found.items() if name in RUN_GATES):
+        return {BIOMETRIC: {"result": parity.ABSENT, "why": "it was not run"}}
+    return people.gates(one.contract, runs[reference.path], runs[one.path])
 
 
 def _int8_gates(
     one: Shipped,
     reference: Shipped | None,
-    runs: dict[Path, Run],
-    outputs: dict[str, NDArray[np.float32]],
-    gate: Gate | None,
+    runs: dict[Path, RunAll],
+    outputs: dict[str, Outputs],
+    people: _People,
 ) -> dict[str, Any]:
     """Returns output parity and biometric parity of an int8 artefact with the float one beside it."""
     if reference is None:
         absent = {"result": parity.ABSENT, "why": "the float artefact is not beside it"}
         return {"output_parity": absent, BIOMETRIC: absent}
-    same = parity.int8_gate(outputs["fp32"], outputs[one.contract.precision])
-    return {"output_parity": same, BIOMETRIC: _biometric(one, reference, runs, gate)}
+    same = parity.output_gates(outputs["fp32"], outputs[one.contract.precision])
+    return {**same, **_of_people(one, reference, runs, people, same)}
+
+
+RUN_GATES = ("output_parity", "activity_parity")
+"""Gates that have figures where the file could be run."""
 
 
 RUNTIMES = {
@@ -200,7 +227,12 @@ def _metadata_of(path: Path) -> Mapping[str, str]:
     return read(path.read_bytes()).metadata if path.suffix == ".tflite" else OrtSession(path).metadata
 
 
-def _same(figures: dict[str, Any] | None) -> dict[str, Any]:
-    if figures is None:
+def _same(expected: Outputs | None, given: Outputs) -> dict[str, Any]:
+    if expected is None:
         return {"result": parity.ABSENT, "why": "the .onnx of the same precision is not beside it"}
+    return parity.over_outputs(_equal, expected, given)
+
+
+def _equal(expected: NDArray[np.float32], given: NDArray[np.float32]) -> dict[str, Any]:
+    figures = parity.compare(expected, given)
     return {"result": parity.PASSED if figures["max_abs"] == 0 else parity.FAILED, **figures}

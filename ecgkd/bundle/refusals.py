@@ -5,7 +5,10 @@ from collections.abc import Mapping
 from ecgkd.contract import Contract
 from ecgkd.errors import GateError
 
-SHARED = ("model", "weights_sha256", "front_end", "threshold", "calibration", "enrolment", "cohort", "cohort_top")
+SHARED = (
+    *("model", "weights_sha256", "front_end", "leads", "activities"),
+    *("threshold", "calibration", "enrolment", "cohort", "cohort_top"),
+)
 """What all networks of a bundle agree on: one decision, whichever of them runs."""
 DEVICE = (".tflite", ".ort", ".c")
 
@@ -27,6 +30,8 @@ def refuse(contracts: Mapping[str, Contract]) -> None:
 def _problem(contract: Contract) -> str:
     if contract.gates.get("verdict") != "passed":
         return f"failed a gate ({', '.join(contract.gates.get('failed', [])) or 'none was run'}); mend it, export again"
+    if len(contract.leads) > 1:
+        return f"takes {len(contract.leads)} leads together; the C library of a bundle takes one"
     threshold = contract.threshold
     if threshold is None:
         return "has no decision threshold; train it with calibration people in its protocol"

@@ -47,7 +47,10 @@ def open_bundle(path: Path, key: Path | None = None) -> Bundle:
         signer = _signer(members, key)
         contracts = _contracts(members)
         refuse(contracts)
-        _check_decision(members, next(iter(contracts.values())))
+        first = next(iter(contracts.values()))
+        _check_decision(members, first)
+        if manifest.get("activities", []) != list(first.activities):
+            raise GateError(f"{MANIFEST}: its activities are not those that the networks tell")
     except GateError as error:
         raise GateError(f"{path}: {error}") from error
     return Bundle(members, manifest, contracts, signer)
@@ -73,10 +76,11 @@ def verify_bundle(path: Path, key: Path | None = None, progress: Progress | None
                 continue
             found = golden.outcome(opened, recordings)
             exact = name.endswith(".c")
-            worst, problem = golden.difference(found, kept[name], golden.COSINE_FLOORS[contract.precision], exact)
+            worst, problem = golden.difference(found, kept[name], contract.precision, exact)
             if problem:
                 raise GateError(f"{path}: {name} in {runtime}: {problem}")
-            rows.append({**row, "result": PASSED, "cosine_min": worst, "decisions": kept[name].decisions})
+            row |= {"result": PASSED, "cosine_min": worst, "decisions": kept[name].decisions}
+            rows.append({**row, **({"told": found.told} if found.told else {})})
     signer = bundle.signer
     return {
         "bundle": str(path),

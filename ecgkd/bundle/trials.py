@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgkd.bundle.gate import ENROL_WINDOWS, PROBE_WINDOWS
+from ecgkd.bundle.gate import ENROL_WINDOWS, PROBE_WINDOWS, gate_rows
 from ecgkd.contract import Contract
 from ecgkd.data.prepared import PreparedSet
 from ecgkd.errors import UsageError
 from ecgkd.evaluation.scores import Comparisons, compare, fuse, unit
 from ecgkd.protocols.protocol import Protocol, Row
-from ecgkd.protocols.trials import Groups, Windows, enrol_groups, network_windows, probe_groups, row_windows
+from ecgkd.protocols.trials import Groups, Windows, enrol_groups, network_windows, probe_groups, row_windows, taking
 
 Floats = NDArray[np.float32]
 
@@ -79,8 +79,8 @@ def choose(protocol: Protocol, sets: Sequence[PreparedSet], contract: Contract, 
 
     Raises: UsageError where the protocol compares no development people.
     """
-    rows = [row for row in protocol.rows if row.population == "development" and not row.leaky]
-    sides = [sided for row in rows if (sided := _sides(row, sets, contract)) is not None]
+    sets = taking(sets, contract.leads)
+    sides = [sided for row in gate_rows(protocol) if (sided := _sides(row, sets, contract)) is not None]
     if not sides:
         raise UsageError(f"protocol {protocol.name!r} compares no development people; name another with --protocol")
     sides.sort(key=lambda one: -len(one[1].groups))

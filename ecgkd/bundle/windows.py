@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ecgkd.data.prepared import PreparedSet
 from ecgkd.data.synthetic import SynthConfig, synthesise
 from ecgkd.errors import UsageError
-from ecgkd.protocols.protocol import Protocol
+from ecgkd.protocols.protocol import FOLDS, Protocol, Span
 from ecgkd.protocols.trials import Windows, raw_windows, span_windows
 from ecgkd.record import to_integer_microvolts
 from ecgkd.signal.chain import INPUT_SCALE, front_end
@@ -23,16 +23,33 @@ INPUT_RANGE = (-128 * INPUT_SCALE, 127 * INPUT_SCALE)
 
 
 def as_input(windows: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Returns the front end's windows (n, 1000) as the network takes them, (n, 1, 1000)."""
-    return windows[:, None, :].astype(np.float32) * np.float32(INPUT_SCALE)
+    """Returns the front end's windows as the network takes them, (n, leads, 1000); (n, 1000) are of one lead."""
+    by_lead = windows if windows.ndim == 3 else windows[:, None, :]
+    return by_lead.astype(np.float32) * np.float32(INPUT_SCALE)
 
 
-def calibration_windows(protocol: Protocol, sets: Sequence[PreparedSet], n: int = N_WINDOWS) -> NDArray[np.float32]:
+def calibration_spans(protocol: Protocol, moving: Sequence[PreparedSet] = ()) -> tuple[Span, ...]:
+    """Returns what ranges are measured on: the calibration part; where everybody is left out in turn, who trains.
+
+    For a network that tells activities also what validates of the sets `moving`: the calibration part is of people who
+    are compared, and they mostly rest.
+    """
+    if protocol.kind == FOLDS:
+        return protocol.train
+    names = {one.name for one in moving}
+    further = {span for span in protocol.validate if span.set in names} - set(protocol.calibrate)
+    return (*protocol.calibrate, *sorted(further))
+
+
+def calibration_windows(
+    protocol: Protocol, sets: Sequence[PreparedSet], n: int = N_WINDOWS, with_activities: bool = False
+) -> NDArray[np.float32]:
     """Returns up to `n` windows of the protocol's calibration part, turn by turn over people and activities.
 
+    `with_activities` as for a network that tells them.
     Windows that the quality gate refuses are left out. Raises: UsageError where none is left.
     """
-    windows = span_windows(protocol.calibrate, sets)
+    windows = span_windows(calibration_spans(protocol, sets if with_activities else ()), sets)
     chosen = _in_turns(windows, sets)[: SPARE * n]
     wanted = np.zeros(len(windows), bool)
     wanted[chosen] = True
@@ -49,11 +66,11 @@ def calibration_windows(protocol: Protocol, sets: Sequence[PreparedSet], n: int 
     return as_input(np.stack(kept))
 
 
-def synthetic_windows(n: int = N_WINDOWS) -> NDArray[np.float32]:
+def synthetic_windows(n: int = N_WINDOWS, n_leads: int = 1) -> NDArray[np.float32]:
     """Returns `n` windows of synthetic people: for numbers only, where there are no recordings."""
     cut_windows: list[NDArray[np.int8]] = []
-    for record in synthesise(SynthConfig(people=24, sessions=1, seed=1)):
-        signal = to_integer_microvolts(record.signal[0])
+    for record in synthesise(SynthConfig(people=24, sessions=1, seed=1, leads=n_leads)):
+        signal = to_integer_microvolts(record.of_leads(record.leads))
         native = cut(signal, tile_starts(record.n_samples, int(record.fs)), int(record.fs))
         cut_windows.extend(front_end(native, record.fs))
         if len(cut_windows) >= n:

@@ -1,15 +1,12 @@
 """`ecgkd bench`: latency and memory of models, measured in turns; their comparison; and a bundle's self-test."""
 
-import contextlib
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecgkd.cli.output import DryRunOption, JsonOption, emit, progress, say
+from ecgkd.cli.output import DryRunOption, JsonOption, emit, ended_like_by_hand, progress, say
 from ecgkd.errors import GateError, UsageError
 from ecgkd.files import atomic_folder, write_bytes
 
@@ -154,20 +151,6 @@ def _measure(
         write_bytes(out, session.to_json().encode())
         say(f"wrote {out}")
     emit(session.to_dict(), summary.table(session), as_json)
-
-
-@contextlib.contextmanager
-def ended_like_by_hand() -> Iterator[None]:
-    """Lets SIGTERM and SIGHUP end a run as Ctrl-C does: the device is left clean, an emulated one is stopped."""
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in names}
-    for number in before:
-        signal.signal(number, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _compare(records: list[str], fail_if_slower: str | None, as_json: bool) -> None:

@@ -1,13 +1,16 @@
 """What `ecgkd bench` measures: the files that a run, an export folder or an artefact stands for."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecgkd.contract import Contract
 from ecgkd.errors import EcgkdError, UsageError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ecgkd_bench.plan import Subject
     from ecgkd_bench.result import Evidence
 
@@ -17,7 +20,7 @@ ARTEFACTS = (".onnx", ".ort", ".tflite", ".c", ".pt2")
 def subjects_of(models: list[str], folder: Path, dry_run: bool) -> "list[Subject]":
     """Returns what to measure; PyTorch programs of runs are written into `folder`.
 
-    Raises: UsageError for a model that is none of the three.
+    Files of one name are called by their folder too. Raises: UsageError for a model that is none of the three.
     """
     from ecgkd.cli.load import model_path
 
@@ -25,17 +28,21 @@ def subjects_of(models: list[str], folder: Path, dry_run: bool) -> "list[Subject
     for model in models:
         path = model_path(model)
         if path.is_file() and path.suffix in ARTEFACTS:
-            subjects.append(_artefact(path))
+            subjects.append(_artefact(path, dry_run))
         elif (path / "weights.safetensors").is_file():
             subjects.append(_program(path, folder / f"{len(subjects)}.pt2", dry_run))
         elif artefacts := sorted(one for one in path.glob("*") if one.suffix in ARTEFACTS):
-            subjects += [_artefact(one) for one in artefacts]
+            subjects += [_artefact(one, dry_run) for one in artefacts]
         else:
             raise UsageError(f"{model}: neither a run, an export folder nor an artefact ({', '.join(ARTEFACTS)})")
-    return subjects
+    names = [subject.name for subject in subjects]
+    return [
+        replace(one, name=f"{one.path.resolve().parent.name}/{one.name}") if names.count(one.name) > 1 else one
+        for one in subjects
+    ]
 
 
-def _artefact(path: Path) -> "Subject":
+def _artefact(path: Path, dry_run: bool) -> "Subject":
     from ecgkd_bench.plan import Subject
 
     precision = path.stem.rpartition("_")[2]
@@ -46,7 +53,48 @@ def _artefact(path: Path) -> "Subject":
         precision if precision in ("fp32", "int8", "w8") else "",
         windows_to_accept=_windows_to_accept(contract),
         evidence=evidence_of(contract, path),
+        outputs=() if contract is None else tuple(one.name for one in contract.outputs),
+        expected=None if dry_run else expected_of(path),
     )
+
+
+def expected_of(path: Path) -> dict[str, tuple[float, ...]] | None:
+    """Returns what each output of an artefact is on the bench's noise, by export's runtimes and reference kernels.
+
+    None where the runtime or the compiler is not here, or the file is none that export reads: then the bench says so.
+    """
+    from ecgkd_export.errors import ExportError
+
+    try:
+        found = _all_outputs(path)
+    except ExportError:
+        return None
+    return {name: tuple(float(value) for value in values.ravel()) for name, values in found.items()}
+
+
+def _all_outputs(path: Path) -> "dict[str, NDArray[Any]]":
+    import numpy as np
+
+    from ecgkd_bench.backends import float_noise, integer_noise
+    from ecgkd_bench.static_runner import noise
+
+    if path.suffix == ".c":
+        from ecgkd_export.run.c99 import C99Session
+
+        network = C99Session(path)
+        window = np.frombuffer(noise(int(np.prod(network.input_shape))), np.int8)
+        return dict(network.run_all_integers(window.reshape(1, *network.input_shape[1:])))
+    if path.suffix == ".tflite":
+        from ecgkd_export.run.litert import LiteRtSession
+
+        session = LiteRtSession(path, kernels="reference")
+        if session.input_dtype.kind == "f":
+            return dict(session.run_all(float_noise(session.input_shape)[0]))
+        return dict(session.run_all_integers(integer_noise(session.input_shape, session.input_dtype)))
+    from ecgkd_export.run.ort import OrtSession
+
+    graph = OrtSession(path)
+    return dict(graph.run_all(float_noise([axis if isinstance(axis, int) else 1 for axis in graph.input_shape])[0]))
 
 
 def contract_of(path: Path) -> Contract | None:
@@ -104,6 +152,7 @@ def _program(run: Path, path: Path, dry_run: bool) -> "Subject":
     from ecgkd_export.torch_onnx import save_program
 
     model, info = load_run(run)
-    save_program(export_form(model), np.zeros((1, 1, WINDOW_SAMPLES), np.float32), path)
-    windows = _windows_to_accept(info.contract)
-    return Subject(name, path, "fp32", info.contract.weights_sha256, windows_to_accept=windows)
+    form = export_form(model, with_activity=bool(info.activities))
+    save_program(form, np.zeros((1, max(1, len(info.contract.leads)), WINDOW_SAMPLES), np.float32), path)
+    windows, outputs = _windows_to_accept(info.contract), ("embedding", "activity")[: 2 if info.activities else 1]
+    return Subject(name, path, "fp32", info.contract.weights_sha256, windows_to_accept=windows, outputs=outputs)

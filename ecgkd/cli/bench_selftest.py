@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecgkd.cli.bench import ended_like_by_hand
-from ecgkd.cli.output import emit, progress, say
+from ecgkd.cli.output import emit, ended_like_by_hand, progress, say
 from ecgkd.errors import GateError, UsageError
 
 if TYPE_CHECKING:

@@ -63,7 +63,8 @@ def _text(found: dict[str, Any]) -> str:
     lines = [f"{found['bundle']}: {found['members']} members as listed; {signed}"]
     for row in found["self_test"]:
         figures = row.get("why") or f"worst cosine {row['cosine_min']:.5f}, owner accepted, stranger refused"
-        lines.append(f"  {row['artefact']}, {row['runtime']}: {row['result']}; {figures}")
+        told = ", ".join(f"{role}: {one['name']}" for role, one in row.get("told", {}).items())
+        lines.append(f"  {row['artefact']}, {row['runtime']}: {row['result']}; {figures}{told and f'; {told}'}")
     return "\n".join(lines)
 
 

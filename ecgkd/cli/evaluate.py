@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
         ] = None,
         as_json: JsonOption = False,
     ) -> None:
-        """Compare models on people they have never seen, beside two baselines, with intervals."""
+        """Compare models on people they have never seen, beside baselines: who it is and, where told, what they do."""
         from dataclasses import replace
 
         from ecgkd.cli.load import load_model, open_sets
@@ -49,7 +49,12 @@ def register(app: typer.Typer) -> None:
         sets = open_sets(data)
         loaded.check_sets(sets)
         chosen = tuple(rows or ())
-        given = [evaluation.Candidate(m.name, m.embed, m.contract) for m in (load_model(path) for path in models)]
+        given = [
+            evaluation.Candidate(m.name, m.embed, m.contract, tell=m.tell)
+            for m in (load_model(path) for path in models)
+        ]
+        if robustness and any(len(one.leads) > 1 for one in given):
+            raise UsageError("--robustness disturbs one lead, and one of these models takes several; leave it out")
         with progress("evaluating") as report:
             refuse_leaks(loaded, sets, report)
             beside = evaluation.baselines(loaded, sets) if baselines else []

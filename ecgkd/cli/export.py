@@ -172,10 +172,12 @@ def _tuning(source: Source, evidence: "Evidence | None", how: _How, tell: "Progr
         return source.tuned if how.profile == Target.cpu else None
     if not how.qat:
         return None
+    from ecgkd.protocols.trials import taking
     from ecgkd.training.qat import QatConfig, refiner
     from ecgkd_export.tflite_artefacts import Tuning
 
-    return Tuning(refine=refiner(evidence.protocol, evidence.sets, QatConfig(steps=how.qat), tell))
+    sets = taking(evidence.sets, source.contract.leads)
+    return Tuning(refine=refiner(evidence.protocol, sets, QatConfig(steps=how.qat), tell))
 
 
 def _text(document: dict[str, Any], shown: str) -> str:

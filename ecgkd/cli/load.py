@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgkd.contract import METADATA_KEY, Contract
+from ecgkd.contract import ACTIVITY, METADATA_KEY, Contract
 from ecgkd.errors import DataError, UsageError
-from ecgkd.signal.chain import INPUT_SCALE, definition_sha256
+from ecgkd.signal.chain import definition_sha256
 
 if TYPE_CHECKING:
     from ecgkd.data.prepared import PreparedSet
 
 Embed = Callable[[NDArray[np.int8]], NDArray[np.float32]]
+Outputs = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
 RUNS = Path("runs")
 STAMP = re.compile(r"\d{8}T\d{6}Z")
 """How folders of runs are named, by the time they began; others, such as those of a study, are no run of their own."""
@@ -31,9 +32,11 @@ class LoadedModel:
     path: Path
     contract: Contract
     embed: Embed
-    """int8 windows (n, 1000) to unit-norm embeddings (n, embedding_size) float32."""
+    """int8 windows (n, 1000), or (n, leads, 1000), to unit-norm embeddings (n, embedding_size) float32."""
     kind: str
     """`run`, `onnx`, `tflite` or `c`."""
+    tell: Embed | None = None
+    """Such windows to logits (n, A) float32 of `contract.activities`; None for a network that tells none."""
 
 
 def shipped_model() -> Path:
@@ -93,15 +96,18 @@ def check_front_end(contract: Contract, where: Path | str) -> None:
 
 
 def _load_onnx(path: Path) -> LoadedModel:
+    from ecgkd.bundle.windows import as_input
     from ecgkd_export.run.ort import OrtSession
 
     session = OrtSession(path)
     contract = read_contract(session.metadata.get(METADATA_KEY), path)
-    return LoadedModel(path.stem, path, contract, lambda windows: session.run(_scaled(windows)), "onnx")
+    tell = _tell(contract, session.run_all)
+    return LoadedModel(path.stem, path, contract, lambda windows: session.run(as_input(windows)), "onnx", tell)
 
 
 def _load_tflite(path: Path) -> LoadedModel:
     from ecgkd.bundle.open_artefact import unit_rows
+    from ecgkd.bundle.windows import as_input
     from ecgkd_export.errors import ArtefactError
     from ecgkd_export.run.interpreter import named
     from ecgkd_export.run.litert import LiteRtSession
@@ -114,18 +120,23 @@ def _load_tflite(path: Path) -> LoadedModel:
         raise DataError(f"{path}: {error}; export it again") from error
     contract = read_contract(text, path)
     session = LiteRtSession(path)
-    return LoadedModel(path.stem, path, contract, lambda windows: unit_rows(session.run(_scaled(windows))), "tflite")
+    tell = _tell(contract, session.run_all)
+    return LoadedModel(
+        path.stem, path, contract, lambda windows: unit_rows(session.run(as_input(windows))), "tflite", tell
+    )
 
 
 def _load_c(path: Path) -> LoadedModel:
     from ecgkd.bundle.open_artefact import unit_rows
+    from ecgkd.bundle.windows import as_input
     from ecgkd_export.c99.read import read_path
     from ecgkd_export.run.c99 import C99Session
 
     found = read_path(path)
     contract = read_contract(found.metadata.get(METADATA_KEY), path)
     session = C99Session(found)
-    return LoadedModel(path.name, path, contract, lambda windows: unit_rows(session.run(_scaled(windows))), "c")
+    tell = _tell(contract, session.run_all)
+    return LoadedModel(path.name, path, contract, lambda windows: unit_rows(session.run(as_input(windows))), "c", tell)
 
 
 def read_contract(text: str | None, path: Path) -> Contract:
@@ -137,21 +148,26 @@ def read_contract(text: str | None, path: Path) -> Contract:
     return contract
 
 
-def _scaled(windows: NDArray[np.int8]) -> NDArray[np.float32]:
-    return windows.astype(np.float32)[:, None, :] * np.float32(INPUT_SCALE)
+def _tell(contract: Contract, outputs: Outputs) -> Embed | None:
+    """Returns what asks a runtime, which gives all outputs by name, for the activity; None where there is none."""
+    from ecgkd.bundle.windows import as_input
+
+    return (lambda windows: outputs(as_input(windows))[ACTIVITY]) if contract.tells_activity else None
 
 
 def _load_run(path: Path) -> LoadedModel:
-    from ecgkd.training.fit import embed_windows, load_run
+    from ecgkd.training.embed import activity_logits, embed_windows
+    from ecgkd.training.fit import load_run
 
     model, info = load_run(path)
     check_front_end(info.contract, path)
     return LoadedModel(
         f"{path.parent.name}/{path.name}",
         path,
-        info.contract,
+        info.contract.telling(info.activities),
         lambda windows: embed_windows(model, windows),
         "run",
+        (lambda windows: activity_logits(model, windows)) if info.activities else None,
     )
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
@@ -57,3 +58,17 @@ def progress(label: str) -> Iterator[Progress]:
             bar.update(task, completed=done, total=total, description=f"{label} {what}".strip())
 
         yield update
+
+
+@contextlib.contextmanager
+def ended_like_by_hand() -> Iterator[None]:
+    """Lets SIGTERM and SIGHUP end a run as Ctrl-C does: the device is left clean, an emulated one is stopped."""
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in names}
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

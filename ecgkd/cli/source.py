@@ -8,9 +8,13 @@ from ecgkd.cli.output import say
 from ecgkd.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from ecgkd.bundle.make import Evidence
+    from ecgkd.bundle.recheck import RunAll
     from ecgkd.contract import Contract
-    from ecgkd_export.parity import Run
+    from ecgkd_export.parity import Outputs
     from ecgkd_export.tflite_artefacts import Tuning
 
 
@@ -61,7 +65,12 @@ def _run_source(path: Path) -> Source:
     model, info = load_run(path)
     name = f"{path.resolve().parent.name}/{path.resolve().name}"
     return Source(
-        name, export_form(model), info.contract, path / "artefacts", tuple(info.data_paths), info.protocol_path
+        name,
+        export_form(model, with_activity=bool(info.activities)),
+        info.contract.telling(info.activities),
+        path / "artefacts",
+        tuple(info.data_paths),
+        info.protocol_path,
     )
 
 
@@ -97,6 +106,7 @@ def _tuned(folder: Path, released: tuple[dict[str, Any], ...], contract: "Contra
 def load_evidence(data: list[str], protocol: Path | None, given: bool) -> "Evidence | None":
     """Returns the recordings to calibrate and compare on; None where the run's own are no longer there."""
     from ecgkd.bundle.make import Evidence
+    from ecgkd.bundle.windows import calibration_spans
     from ecgkd.cli.load import open_sets
     from ecgkd.protocols.protocol import Protocol
 
@@ -109,19 +119,29 @@ def load_evidence(data: list[str], protocol: Path | None, given: bool) -> "Evide
         say(f"ecgkd: warning: {lost[0]}, which the run was trained with, is not here; name it with --data")
         return None
     loaded, sets = Protocol.load(protocol), open_sets(data)
-    used = [*loaded.calibrate, *(span for row in loaded.rows for span in (*row.enrol, *row.probe))]
+    used = [*calibration_spans(loaded), *(span for row in loaded.rows for span in (*row.enrol, *row.probe))]
     loaded.check_sets(sets, used)
     return Evidence(loaded, tuple(sets))
 
 
-def run_beside(folder: Path, contract: "Contract") -> "tuple[Run | None, list[str], Path | None]":
-    """Returns PyTorch's network, the sets and the protocol of the run that an export folder lies in, if it does."""
+def run_beside(folder: Path, contract: "Contract") -> "tuple[RunAll | None, list[str], Path | None]":
+    """Returns PyTorch's network, the sets and the protocol of the run that an export folder lies in, if it does.
+
+    The network gives the outputs that `contract`, an artefact's, has.
+    """
     run = folder.resolve().parent
     if not (run / "weights.safetensors").is_file():
         return None, [], None
-    from ecgkd_export.convert import run_torch
+    from ecgkd.bundle.make import outputs_of
+    from ecgkd_export.convert import run_torch_all
 
     source = _run_source(run)
     if source.contract.weights_sha256 != contract.weights_sha256:
         return None, [], None
-    return lambda windows: run_torch(source.network, windows), list(source.data), source.protocol
+    names = outputs_of(source.contract)
+
+    def run_all(windows: "NDArray[np.float32]") -> "Outputs":
+        found = run_torch_all(source.network, windows, names)
+        return {name: found[name] for name in outputs_of(contract)}
+
+    return run_all, list(source.data), source.protocol

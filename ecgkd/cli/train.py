@@ -89,7 +89,15 @@ def _rows(metrics: dict[str, Any]) -> list[tuple[str, float]]:
     return [(name, eer) for name, eer in metrics["development_eer"].items() if name != "mean"]
 
 
-def _run(recipe: "Recipe", teacher: Path | None, resume: Path | None, out: Path, as_json: bool, dry_run: bool) -> None:
+def _run(
+    recipe: "Recipe",
+    teacher: Path | None,
+    resume: Path | None,
+    out: Path,
+    as_json: bool,
+    dry_run: bool,
+    activity_teacher: Path | None = None,
+) -> None:
     from ecgkd.evaluation.decision_fit import fit_decision
     from ecgkd.training.distributed import is_first, one_folder
     from ecgkd.training.fit import is_finished, train
@@ -107,7 +115,16 @@ def _run(recipe: "Recipe", teacher: Path | None, resume: Path | None, out: Path,
     say(f"run: {folder}")
     try:
         with progress(recipe.name) as report:
-            metrics = train(recipe, protocol, sets, folder, teacher=teacher, decide=fit_decision, progress=report)
+            metrics = train(
+                recipe,
+                protocol,
+                sets,
+                folder,
+                teacher=teacher,
+                activity_teacher=activity_teacher,
+                decide=fit_decision,
+                progress=report,
+            )
     except KeyboardInterrupt:
         say(f"stopped; go on with: --resume {folder}")
         raise
@@ -224,6 +241,10 @@ def register(app: typer.Typer) -> None:
     def distill(
         recipe: RecipeArgument,
         teacher: Annotated[Path, typer.Option("--teacher", help="Finished run of the teacher.")],
+        activity_teacher: Annotated[
+            Path | None,
+            typer.Option("--activity-teacher", help="Run whose activity logits to learn, in place of the teacher's."),
+        ] = None,
         data: DataOption = None,
         protocol: ProtocolOption = None,
         settings: SetOption = None,
@@ -238,7 +259,9 @@ def register(app: typer.Typer) -> None:
         chosen = _recipe(recipe, data, protocol, settings, resume)
         if not chosen.loss.distils:
             raise UsageError(f"{chosen.name} has no term of distillation; type: ecgkd train {recipe}")
+        if ablate and activity_teacher is not None:
+            raise UsageError("--ablate has one teacher; leave out --activity-teacher, or --ablate")
         if ablate and not dry_run:
             _ablate(chosen, teacher, resume, out, seeds, as_json)
         else:
-            _run(chosen, teacher, resume, out, as_json, dry_run)
+            _run(chosen, teacher, resume, out, as_json, dry_run, activity_teacher)

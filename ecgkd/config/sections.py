@@ -1,6 +1,6 @@
 """The sections of a recipe. What a recipe does not say keeps the default given here."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from ecgkd.errors import UsageError
 from ecgkd.names import Balance, Distillation, Head, Margin, Precision
@@ -17,6 +17,8 @@ class DataConfig:
     """Prepared sets, paths; `--data` takes their place."""
     protocol: str = ""
     """Protocol file; `--protocol` takes its place."""
+    leads: tuple[str, ...] = ()
+    """Names of the leads that the network takes, one or three, in its order; () for the first of every recording."""
     visits: float = 1.0
     """How often an epoch comes to a person, per recording of that person."""
     max_visits: int = 10
@@ -27,8 +29,15 @@ class DataConfig:
     mix_singles: bool = False
     """Whether people with one recording come one window at a time, K of them in one place of the batch, instead of K
     windows of one: windows of one short recording are nearly the same."""
+    labelled_share: float = 0.0
+    """Share of every batch that is kept for people with labelled activities, beside their visits, so that a few of them
+    among thousands of others teach activity in every step."""
 
     def __post_init__(self) -> None:
+        if len(self.leads) not in (0, 1, 3) or len(set(self.leads)) != len(self.leads) or not all(self.leads):
+            raise UsageError(f"data.leads is {list(self.leads)}; expected the names of one lead, or of three")
+        if not 0 <= self.labelled_share < 1:
+            raise UsageError(f"data.labelled_share is {self.labelled_share}; expected 0 or more, less than 1")
         _above("data.visits", self.visits, 0)
         _at_least("data.max_visits", self.max_visits, 1)
         _above("data.several_factor", self.several_factor, 0)
@@ -97,8 +106,8 @@ class LossConfig:
     activity: float = 0.0
     """Weight of the cross-entropy over activities; needs a network with a head for them (dt4ecg)."""
     activity_kd: float = 0.0
-    """Weight of the distillation of activity logits, at a temperature of `kd_temperature`; needs a teacher with both
-    tasks."""
+    """Weight of the distillation of activity logits, at a temperature of `kd_temperature`, on windows with a label;
+    needs a teacher of activity: one of both tasks, or a second one (`--activity-teacher`)."""
     balance: Balance = Balance.FIXED
     """How identity (all other terms together) and activity share the network."""
     balance_alpha: float = 1.0
@@ -228,10 +237,20 @@ class AugmentConfig:
     adc_p: float = 0.2
     adc_bits: Pair = (8.0, 12.0)
     """Resolution of a converter over ten times the window's span, bits."""
+    spare_labelled: bool = False
+    """Whether windows that teach an activity suffer neither wander nor muscle noise nor motion: activities look like
+    these."""
+
+    @property
+    def spared(self) -> "AugmentConfig":
+        """What is left for windows whose activity must stay what it looks like."""
+        return replace(self, wander_p=0.0, muscle_p=0.0, motion_p=0.0)
 
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
+            if isinstance(value, bool):
+                continue
             if one.name.endswith("_p") or one.name in ("warp", "lead_mix"):
                 _share(f"augment.{one.name}", value)
             elif value[0] > value[1]:

@@ -1,29 +1,23 @@
 """Prepared sets: recordings packed so that any window can be read at once, from one NPZ file or a folder of shards."""
 
-import json
 import stat
 import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from ecgkd.data.encode import ContentHash
+from ecgkd.data.index import BROKEN, map_shard, read_index
 from ecgkd.data.write import COLUMNS, FORMAT, FORMAT_VERSION, write_set
 from ecgkd.errors import DataError, UsageError
 from ecgkd.files import read_json
 from ecgkd.record import Record, to_integer_microvolts
 
 __all__ = ["PreparedSet", "is_set", "open_set", "write_set"]
-
-_KEYS = ("offset", "gain_uv", "fs", "leads", *COLUMNS, "info")
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError)
-"""What numpy and zipfile raise for damaged or foreign files."""
 
 
 class PreparedSet:
@@ -50,10 +44,28 @@ class PreparedSet:
         self._arrays = arrays
         self._files = files
         self._written_sha256 = sha256
+        self.taken: tuple[int, ...] = (0,)
+        """Numbers of the leads that windows are cut of, in the network's order."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Worker processes open the file again instead of receiving its samples.
-        return open_set, (self.path,)
+        return _open_taking, (self.path, self.taken)
+
+    def taking(self, leads: Sequence[str]) -> "PreparedSet":
+        """Returns this set with windows of `leads`, () or "" for the first. Raises: UsageError for an absent one."""
+        for lead in leads:
+            if lead and lead not in self.leads:
+                raise UsageError(
+                    f"{self.path}: no lead {lead!r} in the set {self.name}; it has {', '.join(self.leads)}"
+                )
+        return self._taking(tuple(self.leads.index(lead) if lead else 0 for lead in leads) or (0,))
+
+    def _taking(self, numbers: tuple[int, ...]) -> "PreparedSet":
+        if numbers == self.taken:
+            return self
+        other = object.__new__(PreparedSet)  # shares what is read already
+        other.__dict__ = {**self.__dict__, "taken": numbers}
+        return other
 
     def __len__(self) -> int:
         return len(self.record)
@@ -89,6 +101,11 @@ class PreparedSet:
     def integer_microvolts(self, i: int, lead: int = 0, start: int = 0, stop: int | None = None) -> NDArray[np.int32]:
         """Returns the samples [start, stop) of record `i` in whole µV, what the front end takes."""
         return to_integer_microvolts(self.microvolts(i, lead, start, stop))
+
+    def taken_microvolts(self, i: int, start: int = 0, stop: int | None = None) -> NDArray[np.int32]:
+        """Returns the leads that are taken, whole µV: (n_samples,), or (n_leads, n_samples) for more than one."""
+        signals = [self.integer_microvolts(i, lead, start, stop) for lead in self.taken]
+        return np.stack(signals) if len(signals) > 1 else signals[0]
 
     def load(self, i: int) -> Record:
         """Returns record `i` with all its leads."""
@@ -143,14 +160,14 @@ class PreparedSet:
                 samples: NDArray[np.int16] = archive["x"]
         except OSError as error:
             raise DataError(f"cannot read {self.path}: {error.strerror or error}") from error
-        except _BROKEN as error:
+        except BROKEN as error:
             raise DataError(f"{self.path}: the samples are damaged ({error}); copy or prepare the set again") from error
         samples.flags.writeable = False
         return samples
 
     @cached_property
     def _shards(self) -> list[NDArray[np.int16]]:
-        return [_map_shard(self.path / one["file"], one["samples"], len(self.leads)) for one in self._files]
+        return [map_shard(self.path / one["file"], one["samples"], len(self.leads)) for one in self._files]
 
     def _place(self, i: int) -> tuple[NDArray[np.int16], int]:
         """Returns the array (n_leads, …) that holds record `i` and the sample where it starts."""
@@ -161,93 +178,8 @@ class PreparedSet:
         return self._samples, int(self._arrays["offset"][i])
 
 
-def _map_shard(path: Path, samples: int, n_leads: int) -> NDArray[np.int16]:
-    """Returns a shard's samples (n_leads, samples), memory-mapped. Raises: DataError where it is damaged."""
-    try:
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: a shard of the set is missing; copy or prepare the set again") from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except _BROKEN as error:
-        raise DataError(f"{path}: the shard is damaged ({error}); copy or prepare the set again") from error
-    if mapped.dtype != np.int16 or mapped.shape != (n_leads, samples):
-        raise DataError(
-            f"{path}: holds {mapped.dtype} {mapped.shape}, expected int16 ({n_leads}, {samples}); prepare the set again"
-        )
-    return mapped
-
-
-def _peek(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Returns shape and type of an NPY stream without reading its data."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    return shape, dtype
-
-
-def _check(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
-    """Raises: DataError where the arrays of an index contradict each other."""
-
-    def refuse(what: str) -> None:
-        raise DataError(f"{path}: not a sound prepared set: {what}; prepare it again with `ecgkd data prepare`")
-
-    n = len(arrays["record"])
-    if n == 0:
-        refuse("it holds no record")
-    for name in COLUMNS:
-        kind = "iu" if name in ("session", "day") else "U"
-        if arrays[name].shape != (n,) or arrays[name].dtype.kind not in kind:
-            refuse(f"{name} is {arrays[name].dtype} {arrays[name].shape}, expected one value for each of {n} records")
-    offset, gain = arrays["offset"], arrays["gain_uv"]
-    if offset.shape != (n + 1,) or offset.dtype.kind not in "iu" or offset[0] != 0 or (np.diff(offset) <= 0).any():
-        refuse("offset does not rise from 0 over the records")
-    if gain.shape != (n, arrays["leads"].size) or gain.dtype.kind != "f" or not (np.isfinite(gain) & (gain != 0)).all():
-        refuse("gain_uv does not hold one gain for each record and lead")
-    if arrays["fs"].shape != () or not float(arrays["fs"]) > 0:
-        refuse("fs is not one sampling rate in Hz")
-    if len(set(arrays["record"].tolist())) != n:
-        refuse("two records have one name")
-
-
-def _take_out(path: Path, archive: NpzFile, extra: tuple[str, ...]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Returns arrays and info of an opened index, checked; without `extra` keys, `x` must fit them."""
-    lacking = [key for key in (*(() if extra else ("x",)), *_KEYS, *extra) if key not in archive.files]
-    if lacking:
-        raise DataError(
-            f"{path}: an NPZ file but not a prepared set (no {', '.join(lacking)}); `ecgkd data prepare` makes one"
-        )
-    arrays = {key: archive[key] for key in (*_KEYS, *extra)}
-    info = json.loads(str(arrays["info"]))
-    if not isinstance(info, dict):
-        raise ValueError("its info is not a JSON object")
-    _check(path, arrays)
-    if not extra:
-        with archive.zip.open("x.npy") as file:
-            shape, dtype = _peek(file)
-        expected = (arrays["leads"].size, int(arrays["offset"][-1]))
-        if dtype != np.int16 or shape != expected:
-            raise DataError(f"{path}: x is {dtype} {shape}, expected int16 {expected}; prepare the set again")
-    return arrays, info
-
-
-def _read_index(path: Path, extra: tuple[str, ...] = ()) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Returns the arrays of a set's NPZ without its samples, and its info. Raises: DataError."""
-    try:
-        # Opened here: numpy leaves a damaged file open.
-        with path.open("rb") as file:
-            opened = np.load(file, allow_pickle=False)
-            if not isinstance(opened, NpzFile):
-                raise DataError(f"{path}: one NumPy array, not a prepared set; `ecgkd data prepare` makes one")
-            with opened as archive:
-                return _take_out(path, archive, extra)
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-    except _BROKEN as error:
-        raise DataError(
-            f"{path}: truncated, damaged or no prepared set ({error}); copy it again, or make one with "
-            "`ecgkd data prepare`"
-        ) from error
+def _open_taking(path: Path, numbers: tuple[int, ...]) -> PreparedSet:
+    return open_set(path)._taking(numbers)
 
 
 def is_set(path: Path | str) -> bool:
@@ -276,7 +208,7 @@ def open_set(path: Path | str) -> PreparedSet:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from error
     if not folder:
-        return PreparedSet(path, *_read_index(path))
+        return PreparedSet(path, *read_index(path))
     if not described:
         raise DataError(f"{path}: a folder without set.json, not a prepared set; `ecgkd data prepare {path}` makes one")
     document = read_json(path / "set.json", "description of a prepared set")
@@ -286,7 +218,7 @@ def open_set(path: Path | str) -> PreparedSet:
         raise DataError(
             f"{path}: a prepared set of version {document.get('version')}; this ecgkd reads version {FORMAT_VERSION}"
         )
-    arrays, info = _read_index(path / "index.npz", ("shard", "start"))
+    arrays, info = read_index(path / "index.npz", ("shard", "start"))
     files = tuple(document["shards"])
     n = len(arrays["record"])
     held = np.array([int(one["samples"]) for one in files])

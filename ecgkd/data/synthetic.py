@@ -1,7 +1,7 @@
 """Synthetic people: the embedded default, as hard to tell apart as real people who touch a watch.
 
 Persons, sessions and records each draw from their own random stream, so that asking for more of them changes
-none of the others.
+none of the others; nor do further leads change lead I.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,14 +20,27 @@ from ecgkd.data.synthetic_activity import (
     motion,
     muscle,
 )
-from ecgkd.data.synthetic_beats import N_TRAITS, Beat, P, T, draw_beat, draw_rhythm, drift, render
+from ecgkd.data.synthetic_beats import (
+    N_TRAITS,
+    Beat,
+    P,
+    T,
+    draw_axes,
+    draw_beat,
+    draw_rhythm,
+    drift,
+    in_lead_two,
+    render,
+    turn,
+)
 from ecgkd.errors import UsageError
 from ecgkd.record import Record
 
 SYNTHETIC_NOTICE = "synthetic: proves plumbing, not biometric quality"
 LICENCE = "CC0-1.0"
 
-PEOPLE, FAMILIES = 0, 1
+LEADS = ("I", "II", "III")
+PEOPLE, FAMILIES, AXES = 0, 1, 2
 """First keys of the random streams."""
 NEIGHBOURS = 20
 """Look-alikes come from among this many consecutive people, one family each."""
@@ -79,11 +92,15 @@ class SynthConfig:
     """Factor on muscle noise and electrode drift."""
     activities: tuple[str, ...] = ("rest",)
     """Each is recorded in each session."""
+    leads: int = 1
+    """1 for lead I, 2 for I and II, 3 for I, II and III."""
 
     def __post_init__(self) -> None:
         for name in ("people", "sessions", "records_per_session"):
             if getattr(self, name) < 1:
                 raise UsageError(f"synthetic people: {name} is {getattr(self, name)}; expected 1 or more")
+        if not 1 <= self.leads <= len(LEADS):
+            raise UsageError(f"synthetic people: {self.leads} leads; expected 1 to {len(LEADS)}")
         for name in ("look_alike_share", "ectopic_share", "notched_share", "reversed_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"synthetic people: {name} is {getattr(self, name)}; expected 0 to 1")
@@ -170,12 +187,12 @@ def _person(config: SynthConfig, person: int) -> Iterator[Record]:
         day = _day(session, day, rng)
         for activity in config.activities:
             for number in range(config.records_per_session):
-                stream = _stream(config, PEOPLE, person, session, list(ACTIVITIES).index(activity), number)
+                place = (person, session, list(ACTIVITIES).index(activity), number)
                 subject = _subject(person)
                 yield Record(
-                    signal=_recording(config, today, fitness, device, activity, stream),
+                    signal=_recording(config, today, fitness, device, activity, place),
                     fs=float(config.fs),
-                    leads=("I",),
+                    leads=LEADS[: config.leads],
                     name=f"{subject}-s{session + 1}-{activity}-{number + 1}",
                     subject=subject,
                     session=session + 1,
@@ -196,10 +213,10 @@ def _day(session: int, previous: int, rng: np.random.Generator) -> int:
 
 
 def _recording(
-    config: SynthConfig, today: Beat, fitness: float, device: _Device, name: str, rng: np.random.Generator
+    config: SynthConfig, today: Beat, fitness: float, device: _Device, name: str, place: tuple[int, ...]
 ) -> NDArray[np.float32]:
-    """Returns one recording (1, n_samples) in µV."""
-    activity = ACTIVITIES[name]
+    """Returns one recording (n_leads, n_samples) in µV; `place`: numbers of person, session, activity and record."""
+    activity, rng = ACTIVITIES[name], _stream(config, PEOPLE, *place)
     margin, n_kept = round(MARGIN_SECONDS * config.fs), round(config.seconds * config.fs)
     seconds = np.arange(-margin, n_kept + margin) / config.fs
     start, n_samples = float(seconds[0]), len(seconds)
@@ -209,11 +226,34 @@ def _recording(
     rate = heart_rates(activity, here.heart_rate, fitness, n_beats, rng)
     lag = float(rng.uniform(*QT_LAG_SECONDS)) if activity.decays else 0.0
     rhythm = draw_rhythm(rate, here.rr_cv, config.ectopic_share, lag, start, rng)
+    before = rng.bit_generator.state
     clean = render(here, rhythm, n_samples, config.fs, start, rng)
     hands = -1 if rng.random() < config.reversed_share else 1
     additive = baseline(activity, seconds, rng) + muscle(activity, n_samples, config.fs, rng)
-    x = hands * clean + config.noise * additive + motion(activity, seconds, rng)
-    return _acquire(x, config.fs, device)[margin : margin + n_kept].astype(np.float32)[None]
+    moved = motion(activity, seconds, rng)
+    signals = [hands * clean + config.noise * additive + moved]
+    if config.leads > 1:
+        rng.bit_generator.state = before  # the same beats
+        axes, noise_rng = _axes(config, place), _stream(config, AXES, *place)
+        second = render(in_lead_two(here, axes), rhythm, n_samples, config.fs, start, rng)
+        if hands < 0:
+            second -= clean  # exchanged hands turn lead I over and show lead III as lead II
+        other = baseline(activity, seconds, noise_rng) + muscle(activity, n_samples, config.fs, noise_rng)
+        moved = moved * noise_rng.standard_normal()
+        # Two electrodes make a lead and one of them is in both: their noise has a correlation of a half.
+        shared, own = 0.5, 0.75**0.5
+        noise_1 = signals[0] - hands * clean
+        signals.append(second + shared * noise_1 + own * (config.noise * other + moved))
+        signals.append(signals[1] - signals[0])
+    kept = [_acquire(x, config.fs, device)[margin : margin + n_kept] for x in signals[: config.leads]]
+    return np.stack(kept).astype(np.float32)
+
+
+def _axes(config: SynthConfig, place: tuple[int, ...]) -> NDArray[np.float64]:
+    """Returns the axes of a person's waves (5,) in degrees, as one touch of one session shows them."""
+    axes = draw_axes(_stream(config, AXES, place[0]))
+    axes = turn(axes, config.k_session, _stream(config, AXES, *place[:2]))
+    return turn(axes, config.k_record, _stream(config, AXES, *place, 0))
 
 
 def _at_work(beat: Beat, activity: Activity) -> Beat:

@@ -28,6 +28,14 @@ SPREAD_ST_MV = 0.02
 MEAN_HEART_RATE, SPREAD_HEART_RATE = 72.0, 9.0
 MEDIAN_RR_CV, SPREAD_RR_CV = 0.04, 0.35
 
+MEAN_AXIS = np.array([55.0, 45.0, 45.0, 50.0, 45.0])
+"""Degrees in the frontal plane, lead I at 0, lead II at 60."""
+SPREAD_AXIS = np.array([10.0, 15.0, 15.0, 15.0, 10.0])
+AXIS_LIMITS = (-10.0, 65.0)
+"""Beyond these lead I, which is drawn first, would show too little of a wave."""
+DRIFT_AXIS = 4.0
+"""Of one unit of drift."""
+
 DRIFT_MV = np.array([0.18, 0.20, 0.11, 0.20, 0.25])
 """Of one unit of drift, of the logarithm."""
 DRIFT_MS = np.array([5.5, 0.8, 0.0, 1.0, 7.0])
@@ -106,6 +114,23 @@ def drift(beat: Beat, k: float, rng: np.random.Generator) -> Beat:
         st=float(beat.st + k * DRIFT_ST_MV * st),
         heart_rate=float(np.clip(beat.heart_rate + k * DRIFT_HEART_RATE * heart_rate, *HEART_RATE_LIMITS)),
     )
+
+
+def draw_axes(rng: np.random.Generator) -> Floats:
+    """Returns where a new person's waves point (5,), degrees in the frontal plane."""
+    return np.clip(MEAN_AXIS + SPREAD_AXIS * rng.standard_normal(5), *AXIS_LIMITS)
+
+
+def turn(axes: Floats, k: float, rng: np.random.Generator) -> Floats:
+    """Returns `axes` after `k` units of drift: the heart lies a little otherwise, the electrodes too."""
+    return np.clip(axes + k * DRIFT_AXIS * rng.standard_normal(5), *AXIS_LIMITS)
+
+
+def in_lead_two(beat: Beat, axes: Floats) -> Beat:
+    """Returns what lead II shows of a beat in lead I, by Einthoven's triangle: a · cos(axis − 60°) / cos(axis)."""
+    radian = np.deg2rad(axes)
+    share = np.cos(radian - np.pi / 3) / np.cos(radian)
+    return replace(beat, amplitude=beat.amplitude * share, st=beat.st * float(share[T]))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ecgkd.contract import Contract
 from ecgkd.enrolment.decision import Cohort, cohort_of, make_template
 from ecgkd.enrolment.gallery import Gallery, Person
 from ecgkd.enrolment.template import COSINE_Q, MAX_FUSED, EnrolmentPolicy, Refusal, Selection, select
+from ecgkd.enrolment.told import Told, told
 from ecgkd.enrolment.windows import Model, Windows, embed, evidence_notes, usable_windows
 from ecgkd.record import Record
 from ecgkd.signal.window import WINDOW_SECONDS
@@ -48,27 +49,32 @@ class EnrolmentReport:
     """What would make the enrolment sturdier."""
     entry: Person | None = None
     """What the gallery keeps."""
+    activity: Told | None = None
+    """By the usable windows, outliers too; None where the network tells none."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the report without the template."""
+        """Returns the report without the template, and without `activity` where none is told."""
         plain = asdict(self)
         del plain["entry"]
+        if self.activity is None:
+            del plain["activity"]
         return plain
 
     def in_words(self) -> str:
         """Returns the report in one line."""
+        beside = f"; {self.activity.in_words()}" if self.activity else ""
         if not self.enrolled:
-            return f"{self.person} not enrolled: {'; '.join(self.reasons)}"
+            return f"{self.person} not enrolled: {'; '.join(self.reasons)}{beside}"
         left_out = f", {self.outliers} left out as outlier(s)" if self.outliers else ""
         return (
             f"{self.person} enrolled from {self.used} windows ({self.seconds:.0f} s) of {self.recordings} recording(s)"
-            f"{left_out}; consistency {self.consistency:.2f}; {self.quality}"
+            f"{left_out}; consistency {self.consistency:.2f}; {self.quality}{beside}"
         )
 
 
 def points_down(inputs: NDArray[np.int8]) -> bool:
-    """Returns whether the R waves of most windows (n, 1000) point down: swapped electrodes, or another lead."""
-    x = inputs.astype(np.float64)
+    """Returns whether the R waves of most windows point down in the first lead: swapped electrodes, or another lead."""
+    x = (inputs if inputs.ndim == 2 else inputs[:, 0]).astype(np.float64)
     x -= x.mean(axis=1, keepdims=True)
     skewness = (x**3).mean(axis=1) / np.maximum((x**2).mean(axis=1), 1e-9) ** 1.5
     return bool(np.count_nonzero(skewness < DOWNWARD_SKEWNESS) * 2 > len(x))
@@ -149,7 +155,7 @@ def enrol_person(
     policy = policy or policy_of(model.contract)
     gallery.check_model(model.contract)
     gallery.check_name(name, replace)
-    windows = usable_windows(records, lead)
+    windows = usable_windows(records, model.contract, lead)
     taken = _thinned(windows)
     selection = select(embed(model, windows.inputs[taken]), policy)
     reasons = _reasons(windows, selection, policy)
@@ -171,4 +177,5 @@ def enrol_person(
         quality=windows.in_words(),
         notes=tuple(_notes(model, windows, taken, selection)) if entry else (),
         entry=entry,
+        activity=told(model, windows.inputs[taken]),
     )

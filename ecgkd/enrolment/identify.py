@@ -8,6 +8,7 @@ from typing import Any
 from ecgkd.enrolment.decision import DecisionPolicy, constants_of, scores, to_float
 from ecgkd.enrolment.gallery import Gallery
 from ecgkd.enrolment.template import fuse, normalise
+from ecgkd.enrolment.told import Told, told
 from ecgkd.enrolment.windows import Model, embed, evidence_notes, usable_windows
 from ecgkd.record import Record
 
@@ -44,14 +45,18 @@ class IdentifyReport:
     quality: str
     """The quality gate, in words."""
     notes: tuple[str, ...]
+    activity: Told | None = None
+    """By the usable windows; None where the network tells none."""
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Returns the report; without `activity` where none is told."""
+        return {key: value for key, value in asdict(self).items() if key != "activity" or value is not None}
 
     def in_words(self, most: int = 5) -> str:
         """Returns the report, the `most` alike listed."""
         head = f"{self.person or self.decision.value.replace('_', ' ')}: {self.reason}"
-        return "\n".join([head, *(f"  {one.score:8.3f}  {one.person}" for one in self.ranking[:most])])
+        ranking = [f"  {one.score:8.3f}  {one.person}" for one in self.ranking[:most]]
+        return "\n".join([head, *ranking, *([self.activity.in_words()] if self.activity else [])])
 
 
 def identify_person(
@@ -68,7 +73,7 @@ def identify_person(
     """
     gallery.check_model(model.contract)
     constants = constants_of(model.contract, policy)
-    windows = usable_windows(records, lead, constants.max_windows)
+    windows = usable_windows(records, model.contract, lead, constants.max_windows)
     vectors = normalise(embed(model, windows.inputs))
     vectors = vectors[vectors.any(axis=1)]
     threshold = to_float(constants.threshold)
@@ -106,4 +111,5 @@ def identify_person(
         seconds=float(windows.ends[-1]),
         quality=windows.in_words(),
         notes=tuple(notes),
+        activity=told(model, windows.inputs),
     )

@@ -6,8 +6,11 @@ from typing import Any
 
 from ecgkd.enrolment.decision import Constants, Decision, DecisionPolicy, Outcome, Rule, constants_of, decide, to_float
 from ecgkd.enrolment.gallery import Gallery
+from ecgkd.enrolment.told import Told, told
 from ecgkd.enrolment.windows import Model, embed, evidence_notes, usable_windows
 from ecgkd.record import Record
+
+EARLY = (Rule.EARLY_ACCEPT, Rule.EARLY_REJECT)
 
 
 @dataclass(frozen=True)
@@ -32,19 +35,24 @@ class VerifyReport:
     quality: str
     """The quality gate, in words."""
     notes: tuple[str, ...]
+    activity: Told | None = None
+    """By the windows that were looked at until the decision; None where the network tells none."""
 
     @property
     def accepted(self) -> bool:
         return self.decision is Outcome.ACCEPTED
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Returns the report; without `activity` where none is told."""
+        return {key: value for key, value in asdict(self).items() if key != "activity" or value is not None}
 
     def in_words(self) -> str:
         """Returns the report in one line."""
+        beside = f"; {self.activity.in_words()}" if self.activity else ""
         if self.decision is Outcome.NO_DECISION:
-            return f"no decision on {self.person}: {self.reason}"
-        return f"{self.decision.value} as {self.person}: {self.reason}; {self.windows} window(s), {self.seconds:.0f} s"
+            return f"no decision on {self.person}: {self.reason}{beside}"
+        used = f"{self.windows} window(s), {self.seconds:.0f} s"
+        return f"{self.decision.value} as {self.person}: {self.reason}; {used}{beside}"
 
 
 def reason_in_words(decision: Decision, constants: Constants, quality: str) -> str:
@@ -79,7 +87,7 @@ def verify_person(
     gallery.check_model(model.contract)
     person = gallery.person(name)
     constants = constants_of(model.contract, policy)
-    windows = usable_windows(records, lead, constants.max_windows)
+    windows = usable_windows(records, model.contract, lead, constants.max_windows)
     decision = decide(constants, person.template_for(constants.cohort), embed(model, windows.inputs))
     decided = decision.windows > 0
     return VerifyReport(
@@ -95,4 +103,5 @@ def verify_person(
         seconds=float(windows.ends[decision.last]) if decided else None,
         quality=windows.in_words(),
         notes=tuple(evidence_notes(model.contract, decision.windows)) if decision.rule is Rule.THRESHOLD else (),
+        activity=told(model, windows.inputs[: decision.last + 1] if decision.rule in EARLY else windows.inputs),
     )

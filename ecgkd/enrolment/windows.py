@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ecgkd.contract import Contract
 from ecgkd.enrolment.template import quantise_embedding
-from ecgkd.errors import DataError, RecordingError
+from ecgkd.errors import DataError, RecordingError, UsageError
 from ecgkd.record import Record, to_integer_microvolts
 from ecgkd.signal.chain import WINDOW_SAMPLES, front_end
 from ecgkd.signal.quality import Quality, assess, in_words
@@ -34,7 +34,7 @@ class Windows:
     """The usable windows of some recordings, in order."""
 
     inputs: NDArray[np.int8]
-    """(n, 1000), what the network sees."""
+    """(n, 1000), what the network sees; (n, leads, 1000) of several leads."""
     recording: NDArray[np.int64]
     """(n,) which recording each comes from."""
     ends: NDArray[np.float64]
@@ -58,27 +58,46 @@ class _Usable:
     end: float
 
 
-def _of_record(record: Record, lead: str | None) -> Iterator[tuple[Quality, NDArray[np.int8], int]]:
+def leads_of(contract: Contract, record: Record, lead: str | None = None) -> tuple[str, ...]:
+    """Returns the leads of a recording that the network takes; () for the first, `lead` where one is asked for.
+
+    A network of one lead takes any; its own where the recording has that. Raises: UsageError for a `lead` where the
+    network takes several.
+    """
+    if len(contract.leads) > 1:
+        if lead is not None:
+            raise UsageError(f"lead {lead}: {contract.model} takes {', '.join(contract.leads)} together")
+        return contract.leads
+    if lead is not None:
+        return (lead,)
+    return tuple(name for name in contract.leads if name in record.leads)
+
+
+def _of_record(record: Record, leads: Sequence[str]) -> Iterator[tuple[Quality, NDArray[np.int8], int]]:
     """Yields quality, network input and end (native samples) of each window of a recording."""
-    signal = record.signal[record.lead_index(lead)]
+    signal = record.of_leads(leads)
     starts = tile_starts(record.n_samples, record.fs)
     for first in range(0, len(starts), BATCH):
         batch = starts[first : first + BATCH]
         raw = cut(signal, batch, record.fs)
         qualities = assess(raw, record.fs, record.gain_known)
         usable = np.array([quality.usable for quality in qualities])
-        inputs = np.zeros((len(batch), WINDOW_SAMPLES), np.int8)
+        inputs = np.zeros((*raw.shape[:-1], WINDOW_SAMPLES), np.int8)
         inputs[usable] = front_end(to_integer_microvolts(raw[usable]), record.fs)
         for quality, window, start in zip(qualities, inputs, batch, strict=True):
             yield quality, window, int(start) + native_window(record.fs)
 
 
-def usable_windows(records: Sequence[Record], lead: str | None = None, limit: int | None = None) -> Windows:
+def usable_windows(
+    records: Sequence[Record], contract: Contract | None = None, lead: str | None = None, limit: int | None = None
+) -> Windows:
     """Returns the usable windows of `records`, the first `limit` of them, as the quality gate sees them.
 
-    `lead` None takes each recording's first lead. Raises: RecordingError for an unsupported sampling rate or an
-    absent lead.
+    Leads as `leads_of` says, each recording's first without a contract. Raises: RecordingError for an unsupported
+    sampling rate or an absent lead, UsageError as `leads_of`.
     """
+    n_leads = len(contract.leads) if contract is not None else 1
+    shape = (n_leads, WINDOW_SAMPLES) if n_leads > 1 else (WINDOW_SAMPLES,)
     found: list[_Usable] = []
     qualities: list[Quality] = []
     short: list[str] = []
@@ -87,7 +106,8 @@ def usable_windows(records: Sequence[Record], lead: str | None = None, limit: in
         try:
             if record.n_samples < native_window(record.fs):
                 short.append(f"{record.name} lasts {record.seconds:.1f} s, less than one window of {WINDOW_SECONDS} s")
-            for quality, window, end in _of_record(record, lead):
+            leads = () if contract is None else leads_of(contract, record, lead)
+            for quality, window, end in _of_record(record, leads):
                 if limit is not None and len(found) >= limit:
                     break
                 qualities.append(quality)
@@ -98,7 +118,7 @@ def usable_windows(records: Sequence[Record], lead: str | None = None, limit: in
             raise RecordingError(str(error) if str(error).startswith(prefix) else prefix + str(error)) from error
         before += record.seconds
     return Windows(
-        inputs=np.array([one.window for one in found], np.int8).reshape(-1, WINDOW_SAMPLES),
+        inputs=np.array([one.window for one in found], np.int8).reshape(-1, *shape),
         recording=np.array([one.recording for one in found], np.int64),
         ends=np.array([one.end for one in found], np.float64),
         qualities=tuple(qualities),
@@ -107,7 +127,7 @@ def usable_windows(records: Sequence[Record], lead: str | None = None, limit: in
 
 
 def embed(model: Model, inputs: NDArray[np.int8]) -> NDArray[np.int16]:
-    """Returns the Q15 embeddings (n, size) of network inputs (n, 1000). Raises: DataError for another shape."""
+    """Returns the Q15 embeddings (n, size) of network inputs. Raises: DataError for another shape."""
     size = model.contract.embedding_size
     if not len(inputs):
         return np.zeros((0, size), np.int16)

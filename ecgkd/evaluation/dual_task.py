@@ -66,7 +66,7 @@ def tiles(one: PreparedSet) -> Tiles:
 
 
 def tile_inputs(all_tiles: Tiles, one: PreparedSet) -> NDArray[np.int8]:
-    """Returns what a network sees of every tile, (n, 1000)."""
+    """Returns what a network sees of every tile, (n, 1000); (n, n_leads, 1000) where the set takes several leads."""
     return network_windows(all_tiles.windows, {one.name: one})
 
 

@@ -1,20 +1,17 @@
 """Models and baselines on the rows of a protocol: the same comparisons for all, in figures with intervals."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import replace
 
 from ecgkd import __version__
-from ecgkd.contract import Contract
 from ecgkd.data.prepared import PreparedSet
 from ecgkd.data.synthetic import SYNTHETIC_NOTICE
 from ecgkd.errors import UsageError
-from ecgkd.evaluation.baselines import correlation_embed, fit_lda
+from ecgkd.evaluation.activity import told_activities
 from ecgkd.evaluation.bootstrap import REPLICATES, Replicates, interval
+from ecgkd.evaluation.by_activity import by_activity
 from ecgkd.evaluation.calibration import fit_temperature
-from ecgkd.evaluation.cohort import fit_cohort, thinned
+from ecgkd.evaluation.candidates import Candidate, baselines
 from ecgkd.evaluation.decision_fit import calibration_rows
 from ecgkd.evaluation.figures import (
     cosines_of_mated,
@@ -25,118 +22,13 @@ from ecgkd.evaluation.figures import (
     verification,
 )
 from ecgkd.evaluation.material import PooledRow, Seen, View, make_pool, see, view
-from ecgkd.evaluation.results import Cell, Difference, Evaluation, Model, Outcome
-from ecgkd.evaluation.scores import COHORT_TOP, unit
-from ecgkd.protocols.protocol import Protocol, Row, Span
-from ecgkd.protocols.trials import network_windows, span_windows
+from ecgkd.evaluation.results import Cell, Difference, Evaluation, Outcome
+from ecgkd.evaluation.scores import COHORT_TOP
+from ecgkd.protocols.protocol import Protocol, Row
 
 __all__ = ["Candidate", "baselines", "evaluate"]
 
-Embed = Callable[[NDArray[np.int8]], NDArray[np.float32]]
 Progress = Callable[[int, int, str], None]
-
-BASELINE_WINDOWS = 20_000
-"""Training windows of the LDA, evenly spread."""
-BASELINE_PEOPLE = 30
-"""So many training people of the tested sets are enough for the LDA; with fewer, all sets train it."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Something that embeds windows."""
-
-    name: str
-    embed: Embed
-    """int8 windows (n, 1000) to float32 (n, size)."""
-    contract: Contract | None = None
-    cohort: NDArray[np.int8] | None = None
-    """Centroids (n, size); None: the contract's."""
-    baseline: bool = False
-    sets: tuple[str, ...] = ()
-    """Sets whose rows it is for; (): all."""
-    note: str = ""
-    look: int = 0
-    """Which network it is to be scored on the locked people; 0 where it is not."""
-
-    @property
-    def key(self) -> str:
-        """The name, and whose rows it is for: no two candidates share it."""
-        return f"{self.name} ({', '.join(self.sets)})" if self.sets else self.name
-
-    def fits(self, row: Row) -> bool:
-        """Whether it stands on `row`."""
-        return not self.sets or {span.set for span in row.enrol} <= set(self.sets)
-
-    @property
-    def centroids(self) -> NDArray[np.int8] | None:
-        if self.cohort is None and self.contract is not None and self.contract.cohort:
-            return np.array(self.contract.cohort, np.int8)
-        return self.cohort if self.cohort is not None and len(self.cohort) else None
-
-    @property
-    def score(self) -> str:
-        """The score that decides: the contract's, else the normalised one where there is a cohort."""
-        if self.contract is not None and self.contract.threshold is not None:
-            return self.contract.threshold.kind
-        return "cosine" if self.centroids is None else "as_norm"
-
-    @property
-    def model(self) -> Model:
-        c = self.contract
-        if c is None:
-            return Model(self.name, self.baseline, note=self.note)
-        return Model(
-            self.name,
-            self.baseline,
-            c.model,
-            c.precision,
-            c.weights_sha256,
-            c.embedding_space,
-            c.synthetic,
-            self.note,
-            self.look,
-        )
-
-
-def baselines(protocol: Protocol, sets: Sequence[PreparedSet]) -> list[Candidate]:
-    """Returns correlation of mean beats, and the LDA on them where the protocol has training people.
-
-    For the rows of each set both are fitted to training people of that set (the LDA itself, and a cohort for each),
-    where these are enough, since beats of the same device make the stronger baseline; else to all training people.
-    Raises: UsageError where the training people do not allow an LDA.
-    """
-    if not protocol.train:
-        return [Candidate("correlation", correlation_embed, baseline=True, note="no training people, so no cohort")]
-    by_name = {one.name: one for one in sets}
-    tested = sorted({span.set for row in protocol.rows for span in row.enrol})
-    own, others = [], []
-    for name in tested:
-        spans = [span for span in protocol.train if span.set == name]
-        people = {str(by_name[name].subject[by_name[name].find(span.record)]) for span in spans}
-        if len(people) < BASELINE_PEOPLE:
-            others.append(name)
-        else:
-            own += _fitted(spans, sets, (name,), f"for rows of {name}, fitted to {len(people)} people of that set")
-    if others:
-        note = f"for rows of {', '.join(others)}, fitted to all training people"
-        own += _fitted(protocol.train, sets, tuple(others), note)
-    return own
-
-
-def _fitted(spans: Sequence[Span], sets: Sequence[PreparedSet], tested: tuple[str, ...], note: str) -> list[Candidate]:
-    """Returns both baselines for the rows of `tested`, fitted to the people of `spans`."""
-    windows = thinned(span_windows(spans, sets), BASELINE_WINDOWS)
-    inputs = network_windows(windows, sets)
-    try:
-        lda = fit_lda(inputs, np.array(windows.subjects)[windows.subject])
-    except UsageError as error:
-        raise UsageError(f"{error}; or leave the baselines out (--no-baselines)") from error
-    found = []
-    for name, embed in (("correlation", correlation_embed), ("LDA", lda.embed)):
-        cohort = fit_cohort(unit(embed(inputs)), windows.subject)
-        cohort_note = f"{note} ({'no cohort' if not len(cohort) else f'{len(cohort)} centroids'})"
-        found.append(Candidate(name, embed, cohort=cohort, baseline=True, sets=tested, note=cohort_note))
-    return found
 
 
 def evaluate(
@@ -161,7 +53,8 @@ def evaluate(
             raise UsageError(f"two of the models are called alike: {', '.join(names)}")
     fitting = _rows_for_temperature(protocol, sets)
     pool = make_pool([*chosen, *fitting], sets)
-    seen = see(pool, sets, {one.key: one.embed for one in candidates}, progress)
+    embeds = {one.key: one.embed for one in candidates}
+    seen = see(pool, sets, embeds, progress, {one.key: one.leads for one in candidates})
     outcomes: list[Outcome] = []
     total = sum(one.fits(row) for one in candidates for row in chosen)
     drawn: dict[tuple[str, str], Replicates] = {}
@@ -177,9 +70,12 @@ def evaluate(
             if size not in temperatures:
                 temperatures[size] = _temperature(views[len(chosen) :], size)
             outcome, eer = _outcome(candidate, one, temperatures[size], replicates)
-            outcomes.append(outcome)
+            outcomes.append(replace(outcome, by_activity=by_activity(one, size, outcome.score, sets, replicates)))
             drawn[candidate.name, outcome.row] = eer
     marked = _mark(outcomes)
+    tellers = [one.teller for one in candidates if one.teller is not None]
+    beside = any(one.baseline for one in candidates)
+    told, told_less = told_activities(tellers, protocol, chosen, sets, replicates, progress, beside)
     used = {span.set for row in chosen for span in (*row.enrol, *row.probe)}
     return Evaluation(
         protocol=protocol.name,
@@ -189,6 +85,8 @@ def evaluate(
         outcomes=tuple(sorted(marked, key=lambda one: [row.name for row in chosen].index(one.row))),
         differences=tuple(_differences(marked, drawn)),
         replicates=replicates,
+        activity=tuple(told),
+        activity_differences=tuple(told_less),
         gate={one.row.name: _refused(one, seen) for one in pool.rows[: len(chosen)]},
         notice=SYNTHETIC_NOTICE if any(one.synthetic for one in sets if one.name in used) else "",
         notes=tuple(protocol.notes),

@@ -18,6 +18,7 @@ from ecgkd.protocols.trials import (
     probe_groups,
     raw_windows,
     row_windows,
+    taking,
 )
 from ecgkd.signal.quality import assess
 
@@ -96,8 +97,22 @@ def _pooled(found: RowWindows, enrol: NDArray[np.int64], probe: NDArray[np.int64
     return PooledRow(found.row, found.subjects, Side(found.enrol, enrol), Side(found.probe, probe))
 
 
-def see(pool: Pool, sets: Sequence[PreparedSet], embeds: Mapping[str, Embed], progress: Progress | None = None) -> Seen:
-    """Returns the quality and the embeddings of all windows, read block by block."""
+def see(
+    pool: Pool,
+    sets: Sequence[PreparedSet],
+    embeds: Mapping[str, Embed],
+    progress: Progress | None = None,
+    leads: Mapping[str, tuple[str, ...]] | None = None,
+) -> Seen:
+    """Returns the quality and the embeddings of all windows, read block by block.
+
+    `leads` names those of each candidate whose windows are of other leads than the sets give; the quality gate judges
+    all that anyone takes. Raises: UsageError for leads that a set has not.
+    """
+    wanted = {name: (leads or {}).get(name, ()) for name in embeds}
+    of_leads = {one: taking(sets, one) if one else list(sets) for one in wanted.values()}
+    of_anyone = tuple(dict.fromkeys(lead for one in wanted.values() for lead in one or ("",)))
+    judged_sets = taking(sets, of_anyone) if any(wanted.values()) else list(sets)
     n, windows = len(pool.windows), pool.windows
     quality = np.empty(n, np.float32)
     embeddings: dict[str, list[Floats]] = {name: [] for name in embeds}
@@ -106,14 +121,14 @@ def see(pool: Pool, sets: Sequence[PreparedSet], embeds: Mapping[str, Embed], pr
         part = replace(
             windows, subject=windows.subject[block], recording=windows.recording[block], start=windows.start[block]
         )
-        for positions, native, one in raw_windows(part, sets):
+        for positions, native, one in raw_windows(part, judged_sets):
             judged = assess(native, one.fs, one.gain_known)
             quality[start + positions] = [q.periodicity if q.usable else UNUSABLE for q in judged]
-        inputs = network_windows(part, sets)
+        inputs = {one: network_windows(part, taken) for one, taken in of_leads.items()}
         for name, embed in embeds.items():
             if progress is not None:
                 progress(start, n, f"windows, {name}")
-            embeddings[name].append(unit(embed(inputs)))
+            embeddings[name].append(unit(embed(inputs[wanted[name]])))
     if progress is not None:
         progress(n, n, "windows")
     return Seen(quality, {name: np.concatenate(parts) for name, parts in embeddings.items()})

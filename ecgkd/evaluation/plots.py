@@ -8,8 +8,8 @@ import numpy as np
 from scipy.stats import norm
 
 from ecgkd.errors import MissingToolError
-from ecgkd.evaluation.results import Evaluation, Outcome
-from ecgkd.evaluation.table import SCORES, outcomes_of, rows_of
+from ecgkd.evaluation.results import Evaluation, Outcome, Told
+from ecgkd.evaluation.table import SCORES, outcomes_of, populations_of, rows_of, told_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -222,8 +222,56 @@ def robustness(evaluation: Evaluation, row: str, disturbance: str, name: str) ->
     return draw(name, paint)
 
 
+def confusion(told: Told, name: str) -> str:
+    """Returns what the windows of each activity were told as, in per cent, people counting alike."""
+    shares = 100 * np.array(told.confusion)
+    places = range(len(told.activities))
+
+    def paint(axes: "Axes") -> None:
+        from matplotlib.colors import LinearSegmentedColormap
+
+        tint = LinearSegmentedColormap.from_list("told", [(*_rgb(COLOURS[0]), 0.0), (*_rgb(COLOURS[0]), 0.75)])
+        edges = np.arange(len(told.activities) + 1) - 0.5
+        axes.pcolormesh(edges, edges, shares, cmap=tint, vmin=0, vmax=100)  # squares, no embedded picture
+        for truth in places:
+            for answer in places:
+                axes.text(answer, truth, f"{shares[truth, answer]:.0f}", ha="center", va="center", fontsize=9)
+        axes.grid(visible=False)
+        axes.set_xticks(places, told.activities)
+        axes.set_yticks(places, told.activities)
+        axes.invert_yaxis()
+        axes.set_xlabel(f"told, % of windows, {told.model}")
+        axes.set_ylabel("shown")
+
+    return draw(name, paint, legend=False)
+
+
+def _rgb(colour: str) -> tuple[float, float, float]:
+    red, green, blue = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    return red, green, blue
+
+
+def activity_reliability(told: Sequence[Told], name: str) -> str:
+    """Returns how often networks are right about the activity for how confident they are."""
+    shown = [one for one in told if one.calibration is not None]
+
+    def paint(axes: "Axes") -> None:
+        axes.plot([0, 100], [0, 100], ":", color="#8a929b", linewidth=1)
+        for number, one in enumerate(shown):
+            bins = one.calibration.reliability if one.calibration else []
+            look: dict[str, Any] = {"color": COLOURS[number % len(COLOURS)], "label": one.model}
+            axes.plot(_percent([b[0] for b in bins]), _percent([b[1] for b in bins]), marker="o", markersize=4, **look)
+        axes.set_xlabel("confidence in the activity, %")
+        axes.set_ylabel("right, %")
+
+    return draw(name, paint)
+
+
 def all_plots(evaluation: Evaluation) -> dict[str, str]:
-    """Returns SVG texts by file name, `<row>.<plot>.svg`; the scores, `<row>.scores.<number>.svg`, for each model."""
+    """Returns SVG texts by file name: `<row>.<plot>.svg`, and `<row>.scores.<number>.svg` for each model.
+
+    Of activities: `activity.<population>.<number>.reliability.svg`, and `….confusion.<number>.svg` for each model.
+    """
     drawn: dict[str, str] = {}
     for row in rows_of(evaluation):
         outcomes = outcomes_of(evaluation, row)
@@ -234,4 +282,9 @@ def all_plots(evaluation: Evaluation) -> dict[str, str]:
         for disturbance in dict.fromkeys(one.disturbance for one in evaluation.robustness if one.row == row):
             name = f"{row}.robustness.{disturbance.replace(' ', '-')}"
             drawn[f"{name}.svg"] = robustness(evaluation, row, disturbance, name)
+    for number, population in enumerate(populations_of(evaluation)):
+        told, start = told_of(evaluation, *population), f"activity.{population[0]}.{number}"
+        drawn[f"{start}.reliability.svg"] = activity_reliability(told, f"{start}.reliability")
+        for at, network in enumerate(one for one in told if not one.baseline):
+            drawn[f"{start}.confusion.{at}.svg"] = confusion(network, f"{start}.confusion.{at}")
     return drawn

@@ -102,6 +102,72 @@ class Curves:
 
 
 @dataclass(frozen=True)
+class ByActivity:
+    """Identity where the probe shows one activity; enrolment and gallery are the whole row's."""
+
+    activity: str
+    eer: Measured
+    n_people: int
+    """With genuine comparisons."""
+    n_probes: int
+
+
+@dataclass(frozen=True)
+class ActivityCalibration:
+    """How far the probabilities of activities can be believed."""
+
+    ece: float
+    nll: float
+    """Nats."""
+    brier: float
+    temperature: float
+    """1 where none was fitted."""
+    fitted_on: str
+    """Whose windows the temperature was fitted on; "" where nobody's."""
+    fitted_here: bool
+    """Whether they are among those who are tested: then this is no evidence."""
+    reliability: list[tuple[float, float, int]]
+    """Bins of equal numbers of windows: mean confidence, share correct, windows."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a network, or a baseline, makes of the labelled windows of one population; people count alike."""
+
+    model: str
+    baseline: bool
+    population: str
+    evidence: str
+    """What the figures are worth."""
+    activities: tuple[str, ...]
+    n_people: int
+    n_windows: int
+    windows: tuple[int, ...]
+    """By activity."""
+    accuracy: Measured
+    macro_f1: Measured
+    """Mean over the activities that somebody shows."""
+    recall: tuple[Measured | None, ...]
+    """By activity; None where nobody shows it."""
+    confusion: list[list[float]]
+    """By true activity the share of its windows told as each; the mean over people."""
+    calibration: ActivityCalibration | None
+    """None for a baseline."""
+    below_baseline: bool = False
+    """Whether a baseline is right more often."""
+
+
+@dataclass(frozen=True)
+class ActivityDifference:
+    """Accuracy of a network less that of another or of a baseline, on identical windows and draws of people."""
+
+    population: str
+    model: str
+    other: str
+    accuracy: Measured
+
+
+@dataclass(frozen=True)
 class Outcome:
     """One candidate on one row."""
 
@@ -119,6 +185,8 @@ class Outcome:
     verification: Verification | None
     identification: Identification | None
     curves: Curves
+    by_activity: tuple[ByActivity, ...] = ()
+    """Of the headline windows and score, where the row's probes show several activities."""
 
     @property
     def headline(self) -> Cell:
@@ -183,6 +251,9 @@ class Evaluation:
     gate: Mapping[str, Mapping[str, float]]
     """By row: share of `enrol` and of `probe` windows that the quality gate refuses."""
     robustness: tuple[Disturbed, ...] = ()
+    activity: tuple[Told, ...] = ()
+    """Of the networks that tell activities, and their baselines."""
+    activity_differences: tuple[ActivityDifference, ...] = ()
     notice: str = ""
     """Not empty where people are synthetic."""
     notes: tuple[str, ...] = field(default_factory=tuple)

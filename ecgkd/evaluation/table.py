@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ecgkd.evaluation.bootstrap import Measured
-from ecgkd.evaluation.results import Cell, Evaluation, Outcome
+from ecgkd.evaluation.results import Cell, Evaluation, Outcome, Told
 
 HEADER = ("model", "windows", "score", "EER %", "TAR % at FMR 1 %", "TAR % at FMR 0.1 %", "rank-1 %", "")
 SCORES = {"cosine": "cosine", "as_norm": "AS-norm"}
@@ -88,8 +88,60 @@ def _notes(evaluation: Evaluation, outcomes: Sequence[Outcome]) -> list[str]:
     if outcomes[0].population == "locked":
         looks = {one.look: one.name for one in evaluation.models if one.look}
         lines += [f"{name} is network {number} that was scored on locked people" for number, name in looks.items()]
+    for one in outcomes:
+        if one.by_activity:
+            parts = [f"{part.activity} {percent(part.eer)}" for part in one.by_activity]
+            lines.append(f"EER of {one.model} by what the probe shows, %: {', '.join(parts)}")
     refused = outcomes[0].headline.refused.items()
     return lines + [f"TAR at FMR {100 * float(fmr):g} % {why}" for fmr, why in refused]
+
+
+def populations_of(evaluation: Evaluation) -> list[tuple[str, tuple[str, ...]]]:
+    """Returns the populations whose activities were told, each with the activities, in order."""
+    return list(dict.fromkeys((one.population, one.activities) for one in evaluation.activity))
+
+
+def told_of(evaluation: Evaluation, population: str, activities: tuple[str, ...]) -> list[Told]:
+    """Returns what each network and baseline told of these people."""
+    return [one for one in evaluation.activity if (one.population, one.activities) == (population, activities)]
+
+
+def activity_title(told: Sequence[Told]) -> str:
+    """Returns whose activities are told, and how many windows show each."""
+    first = told[0]
+    shown = ", ".join(f"{name} {n}" for name, n in zip(first.activities, first.windows, strict=True))
+    return f"Activity, {first.evidence} ({first.population}); {first.n_people} people, windows: {shown}"
+
+
+def _activity_header(told: Sequence[Told]) -> tuple[str, ...]:
+    recalls = (f"recall {name} %" for name in told[0].activities)
+    return ("model", "accuracy %", "macro-F1 %", *recalls, "ECE %", "NLL", "")
+
+
+def _activity_rows(told: Sequence[Told]) -> list[tuple[str, ...]]:
+    rows = []
+    for one in told:
+        c = one.calibration
+        believed = ("–", "–") if c is None else (f"{100 * c.ece:.1f}", f"{c.nll:.3f}")
+        figures = (percent(figure) for figure in (one.accuracy, one.macro_f1, *one.recall))
+        rows.append((one.model, *figures, *believed, "below baseline" if one.below_baseline else ""))
+    return rows
+
+
+def _activity_notes(evaluation: Evaluation, told: Sequence[Told]) -> list[str]:
+    names = {one.model for one in told}
+    lines = [
+        f"accuracy of {one.model} less that of {one.other}, points: {percent(one.accuracy, sign=True)}"
+        for one in evaluation.activity_differences
+        if one.population == told[0].population and {one.model, one.other} <= names
+    ]
+    for one in told:
+        c = one.calibration
+        if c is not None:
+            fitted = f"fitted on {c.fitted_on}" if c.fitted_on else "fitted on nobody"
+            here = ", some of them among these people" if c.fitted_here else ""
+            lines.append(f"{one.model}: probabilities at temperature {c.temperature:.3f}, {fitted}{here}")
+    return lines
 
 
 def _robustness(evaluation: Evaluation) -> list[str]:
@@ -123,6 +175,12 @@ def as_markdown(evaluation: Evaluation, all_cells: bool = True) -> str:
         lines += [f"**{row_title(outcomes)}**", "", "| " + " | ".join(HEADER) + " |", "|" + " --- |" * len(HEADER)]
         lines += ["| " + " | ".join(row) + " |" for row in _rows(outcomes, all_cells)]
         lines += ["", *(f"- {line}" for line in _notes(evaluation, outcomes)), ""]
+    for population in populations_of(evaluation):
+        told = told_of(evaluation, *population)
+        header = _activity_header(told)
+        lines += [f"**{activity_title(told)}**", "", "| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+        lines += ["| " + " | ".join(row) + " |" for row in _activity_rows(told)]
+        lines += ["", *(f"- {line}" for line in _activity_notes(evaluation, told)), ""]
     lines += _robustness(evaluation)
     lines += [f"- {one.name}: {one.note}" for one in evaluation.models if one.note]
     return "\n".join(lines).rstrip() + "\n"
@@ -133,10 +191,16 @@ def as_text(evaluation: Evaluation) -> str:
     lines = [evaluation.notice] if evaluation.notice else []
     for name in rows_of(evaluation):
         outcomes = outcomes_of(evaluation, name)
-        table = [HEADER, *_rows(outcomes, all_cells=False)]
-        widths = [max(len(row[column]) for row in table) for column in range(len(HEADER))]
-        lines += ["", row_title(outcomes), ""]
-        lines += ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]
+        lines += ["", row_title(outcomes), "", *_aligned([HEADER, *_rows(outcomes, all_cells=False)])]
         lines += [f"  {line}" for line in _notes(evaluation, outcomes)]
+    for population in populations_of(evaluation):
+        told = told_of(evaluation, *population)
+        lines += ["", activity_title(told), "", *_aligned([_activity_header(told), *_activity_rows(told)])]
+        lines += [f"  {line}" for line in _activity_notes(evaluation, told)]
     lines += ["", *_robustness(evaluation)] if evaluation.robustness else []
     return "\n".join(lines).strip("\n")
+
+
+def _aligned(table: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    return ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in table]

@@ -1,5 +1,6 @@
 """Terms of the training objectives, each one pure function of tensors; all compute in float32."""
 
+from ecgkd.losses.activity import UNLABELLED, activity_distillation, activity_entropy
 from ecgkd.losses.angular import additive_margin, angular_margin
 from ecgkd.losses.embedding import embedding_alignment
 from ecgkd.losses.features import (
@@ -22,9 +23,12 @@ __all__ = [
     "EMBEDDING_TAU",
     "LEVEL_TAU",
     "LEVEL_WEIGHTS",
+    "UNLABELLED",
     "ChannelStatistics",
     "FeatureProjectors",
     "TripletLoss",
+    "activity_distillation",
+    "activity_entropy",
     "additive_margin",
     "angular_margin",
     "batch_hard_triplet",

@@ -62,7 +62,8 @@ def build_model(
             raise UsageError(f"{preset}: {n_activities} activities; expected 0 (no activity head) or more")
         return Dt4Ecg(shape, n_classes, head, n_leads, n_activities)
     if n_leads != 1 or n_activities:
-        raise UsageError(f"{preset} takes one lead and has no activity head; dt4ecg does")
+        asked = f"{n_leads} lead(s) and {n_activities} activities were asked for"
+        raise UsageError(f"{preset} takes one lead and has no activity head; {asked}, which dt4ecg takes")
     if isinstance(shape, ResNetShape):
         return ResNet1d(shape, n_classes, head)
     return Deit1d(shape, n_classes, head, drop_path, distil_head)

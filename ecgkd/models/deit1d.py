@@ -98,12 +98,6 @@ class Deit1d(nn.Module):
         )
         return tokens, tuple(level.transpose(1, 2) for level in levels)
 
-    def export_form(self) -> nn.Module:
-        """Returns the network as it is exported; see ecgkd.models.export_form."""
-        from ecgkd.models.export_form import export_form
-
-        return export_form(self)
-
 
 def import_timm() -> ModuleType:
     """Returns timm, also where torchvision cannot load its compiled operators.

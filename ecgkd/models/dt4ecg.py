@@ -129,12 +129,6 @@ class Dt4Ecg(nn.Module):
         with torch.autocast(pooled.device.type, enabled=False):
             return self.shared(pooled), tuple(levels)
 
-    def export_form(self, with_activity: bool = False) -> nn.Module:
-        """Returns the network as it is exported, identity alone or both outputs; see ecgkd.models.export_form."""
-        from ecgkd.models.export_form import export_form
-
-        return export_form(self, with_activity)
-
 
 def _stages(shape: Dt4EcgShape) -> list[nn.Sequential]:
     stages = []

@@ -1,9 +1,9 @@
 """Networks rewritten for export: one window in, one embedding out, nothing that a converter stumbles over.
 
-Input (1, leads, 1000) float32, scaled as in training; output (1, 192), unit norm, and a second one where a DT4ECG is
-asked for its activity. No tensor has more than three axes,
-batch norms are folded into the layer before them, patches are cut by a reshape, classifiers are gone, and the last
-transformer block is computed for the two tokens that are read. Same numbers as the network in evaluation mode.
+Input (1, leads, 1000) float32, scaled as in training; output (1, 192), unit norm, and behind it the logits of
+activities (1, n) where a DT4ECG is asked for them. No tensor has more than three axes, batch norms are folded into the
+layer before them, patches are cut by a reshape, classifiers are gone, and the last transformer block is computed for
+the two tokens that are read. Same numbers as the network in evaluation mode.
 """
 
 from typing import Any

@@ -96,12 +96,6 @@ class ResNet1d(nn.Module):
         logits = None if self.classifier is None else self.classifier(neck)
         return ModelOutput(embedding, logits, None, tuple(levels))
 
-    def export_form(self) -> nn.Module:
-        """Returns the network as it is exported; see ecgkd.models.export_form."""
-        from ecgkd.models.export_form import export_form
-
-        return export_form(self)
-
 
 def _stages(shape: ResNetShape) -> list[nn.Sequential]:
     stages = []

@@ -88,13 +88,13 @@ def _fold(group: Cast, left_out: list[str], held: int, name: str, seed: int) -> 
     train = tuple(group.span(i) for i in trained)
     probe = tuple(group.span(i) for i in probed)
     rows = [Row(f"{one.name}.unseen-recordings", "closed-set", "closed-set", train, probe)]
-    rows += _across(unseen)
+    rows += across_rows(unseen)
     return Protocol(
         f"leave people out {one.name} {name}", FOLDS, seed, {one.name: one.sha256}, train, (), (), tuple(rows)
     )
 
 
-def _across(group: Cast) -> list[Row]:
+def across_rows(group: Cast) -> list[Row]:
     """Returns the rows of unseen people: enrolled at rest in one session, probed in it and in the others."""
     one = group.prepared
     recordings = [i for of_person in group.people.values() for i in of_person]

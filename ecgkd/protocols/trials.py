@@ -106,6 +106,20 @@ def _gather(
     return subject, recording_of, start
 
 
+def taking(sets: Sequence[PreparedSet], leads: Sequence[str]) -> list[PreparedSet]:
+    """Returns the sets with the windows of `leads`, () for the first of each. Raises: UsageError for an absent one."""
+    return [one.taking(leads) for one in sets]
+
+
+def window_shape(sets: Sets) -> tuple[int, ...]:
+    """Returns the shape of a network's window: (1000,), or (n_leads, 1000) where the sets take several leads."""
+    counts = {len(one.taken) for one in named(sets).values()}
+    if len(counts) > 1:
+        raise UsageError(f"the sets take {' and '.join(map(str, sorted(counts)))} leads; expected one number for all")
+    n_leads = max(counts, default=1)
+    return (WINDOW_SAMPLES,) if n_leads == 1 else (n_leads, WINDOW_SAMPLES)
+
+
 def span_windows(spans: Sequence[Span], sets: Sets) -> Windows:
     """Returns all windows of `spans`, such as a protocol's `train`. Raises: UsageError for an absent set or record."""
     subjects: dict[str, int] = {}
@@ -175,20 +189,21 @@ def genuine(enrol: Groups, probe: Groups) -> NDArray[np.bool_]:
     return probe.subject[:, None] == enrol.subject[None, :]
 
 
-def raw_windows(
-    windows: Windows, sets: Sets, lead: int = 0
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], PreparedSet]]:
-    """Gives, recording by recording: positions (k,) in `windows`, the windows (k, native) in µV, and their set."""
+def raw_windows(windows: Windows, sets: Sets) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], PreparedSet]]:
+    """Gives, recording by recording: positions (k,) in `windows`, the windows (k, native) in µV, and their set.
+
+    Where sets take several leads (`PreparedSet.taking`), the windows are (k, n_leads, native).
+    """
     by_name = named(sets)
     for positions in _runs(windows.recording):
         name, i = windows.recordings[int(windows.recording[positions[0]])]
         one = by_name[name]
-        yield positions, cut(one.integer_microvolts(i, lead), windows.start[positions], one.fs), one
+        yield positions, cut(one.taken_microvolts(i), windows.start[positions], one.fs), one
 
 
-def network_windows(windows: Windows, sets: Sets, lead: int = 0, progress: Progress | None = None) -> NDArray[np.int8]:
-    """Returns what the network sees of every window, (n, 1000)."""
-    out = np.empty((len(windows), WINDOW_SAMPLES), np.int8)
+def network_windows(windows: Windows, sets: Sets, progress: Progress | None = None) -> NDArray[np.int8]:
+    """Returns what the network sees of every window, (n, 1000); (n, n_leads, 1000) where sets take several leads."""
+    out = np.empty((len(windows), *window_shape(sets)), np.int8)
     waiting: dict[float, list[tuple[NDArray[np.int64], NDArray[np.int32]]]] = {}
     done = 0
 
@@ -199,7 +214,7 @@ def network_windows(windows: Windows, sets: Sets, lead: int = 0, progress: Progr
         )
         return sum(len(positions) for positions, _ in batch)
 
-    for positions, native, one in raw_windows(windows, sets, lead):
+    for positions, native, one in raw_windows(windows, sets):
         waiting.setdefault(one.fs, []).append((positions, native))
         if sum(len(part) for part, _ in waiting[one.fs]) >= BATCH_WINDOWS:
             done += flush(one.fs)

@@ -6,7 +6,7 @@ from ecgkd.report.words import between, many, milliseconds, size
 from ecgkd_bench.result import Clock, Device, Record, Session, State
 from ecgkd_bench.summary import unit_in_words
 
-FORMATS = {"onnx": "ONNX", "ort": "ORT", "pt2": "PyTorch"}
+FORMATS = {"onnx": "ONNX", "ort": "ORT", "tflite": "TFLite", "c": "C", "pt2": "PyTorch"}
 
 
 def cost_section(material: Material) -> Section:

@@ -7,6 +7,9 @@ from ecgkd.errors import DataError, UsageError
 from ecgkd.evaluation.bootstrap import Measured
 from ecgkd.evaluation.results import (
     VERSION,
+    ActivityCalibration,
+    ActivityDifference,
+    ByActivity,
     Cell,
     Curves,
     Difference,
@@ -16,6 +19,7 @@ from ecgkd.evaluation.results import (
     Identification,
     Model,
     Outcome,
+    Told,
     Verification,
 )
 from ecgkd.files import read_json
@@ -56,6 +60,8 @@ def _evaluation(document: dict[str, Any]) -> Evaluation:
         "differences": tuple(Difference(**one) for one in document["differences"]),
         "robustness": tuple(Disturbed(**one) for one in document["robustness"]),
         "notes": tuple(document["notes"]),
+        "activity": tuple(_told(one) for one in document.get("activity", ())),
+        "activity_differences": tuple(ActivityDifference(**one) for one in document.get("activity_differences", ())),
     }
     return Evaluation(**{**document, **parts})
 
@@ -67,5 +73,15 @@ def _outcome(document: dict[str, Any]) -> Outcome:
         "verification": verification and Verification(**verification),
         "identification": identification and Identification(**identification),
         "curves": Curves(**{**curves, "scores": Histogram(**curves["scores"])}),
+        "by_activity": tuple(ByActivity(**one) for one in document.get("by_activity", ())),
     }
     return Outcome(**{**document, **parts})
+
+
+def _told(document: dict[str, Any]) -> Told:
+    checked = document["calibration"]
+    parts = {
+        **{key: tuple(document[key]) for key in ("activities", "windows", "recall")},
+        "calibration": checked and ActivityCalibration(**checked),
+    }
+    return Told(**{**document, **parts})

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from ecgkd import __version__
 from ecgkd.bundle.artefacts import Shipped
 from ecgkd.data.synthetic import SYNTHETIC_NOTICE
+from ecgkd.report.activity import activity_section, activity_tile
 from ecgkd.report.again import again_section
 from ecgkd.report.collect import Material, Run
 from ecgkd.report.cost import FORMATS, cost_section, form, time_of
@@ -24,6 +25,7 @@ def make_page(material: Material) -> Page:
     sections: list[Section | None] = [
         trained_section(material),
         evidence_section(found),
+        activity_section(found),
         calibration_section(found),
         ablation_section(material),
         artefacts_section(material),
@@ -60,7 +62,13 @@ def _subtitle(runs: tuple[Run, ...]) -> str:
 def headline(material: Material, found: Shown | None) -> list[Tile]:
     """Returns what is asked first: the error, what int8 costs, the time of a window, the size of the file."""
     int8 = next((one for one in material.export if one.contract.precision == "int8"), None)
-    tiles = [headline_tile(found), _delta_tile(int8), _time_tile(material), _size_tile(int8, material)]
+    tiles = [
+        headline_tile(found),
+        activity_tile(found),
+        _delta_tile(int8),
+        _time_tile(material),
+        _size_tile(int8, material),
+    ]
     return [tile for tile in tiles if tile is not None]
 
 

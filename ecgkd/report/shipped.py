@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from ecgkd.bundle import activity_gate
 from ecgkd.bundle import gate as biometric
 from ecgkd.bundle.artefacts import Shipped
 from ecgkd.contract import Threshold
@@ -14,7 +15,9 @@ GATES = {
     "structure": "structure",
     "float_parity": "same numbers as PyTorch",
     "output_parity": "same numbers as the float graph",
+    "activity_parity": "same activities as the float graph",
     "biometric": "same decisions as the float graph",
+    "activity": "activities of people told as well as by the float graph",
 }
 TONES: dict[str, Tone] = {"passed": "good", "failed": "bad", "undecided": "notice", "absent": "plain"}
 NOT_GATES = ("verdict", "failed", "forced")
@@ -89,9 +92,15 @@ def gate_lines(gate: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
         yield "largest difference", Cell(f"{gate['max_abs']:.2g}", f"at most {gate['max_abs_bound']:g}")
     if "cosine_mean_floor" in gate:
         yield "mean cosine", Cell(f"{gate['cosine_mean']:.5f}", f"at least {gate['cosine_mean_floor']:g}")
+    if "cosine_min_floor" in gate:
         yield "worst cosine", Cell(f"{gate['cosine_min']:.5f}", f"at least {gate['cosine_min_floor']:g}")
+    if "agreement_floor" in gate:
+        at_least = f"at least {percent(gate['agreement_floor'], 0)}"
+        yield "windows told alike", Cell(percent(gate["agreement"]), at_least)
     if "delta_eer" in gate:
         yield from _biometric(gate)
+    if "delta_activity" in gate:
+        yield from _activity(gate)
 
 
 def _biometric(gate: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
@@ -107,6 +116,19 @@ def _biometric(gate: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
             f"{what.upper()} at the threshold",
             Cell(percent(gate[what], 2), f"float {percent(gate[f'{what}_float'], 2)}"),
         )
+
+
+def _activity(gate: dict[str, Any]) -> Iterator[tuple[str, Cell]]:
+    people = f"{many(gate['people'], 'person', 'people')}, {many(gate['windows'], 'window')}"
+    low, high = gate["delta_activity_ci95"] or (None, None)
+    interval = between(low, high, scale=100, digits=2, signed=True)
+    at_least = f"at least {points(-activity_gate.LOSS, 1)}"
+    yield f"change of accuracy, {people}", Cell(points(gate["delta_activity"]), f"{interval}; {at_least}".lstrip("; "))
+    yield (
+        "activities told right",
+        Cell(percent(gate["activity_accuracy"]), f"float {percent(gate['activity_accuracy_float'])}"),
+    )
+    yield "answers that change", Cell(percent(gate["changed_answers"], 2))
 
 
 def delta_interval(gate: dict[str, Any]) -> str:

@@ -59,6 +59,11 @@ def shown(material: Material) -> Shown | None:
             for one in sorted(results.differences, key=lambda d: (order.index(d.model), order.index(d.other)))
         ),
         robustness=tuple(replace(one, model=names[one.model]) for one in results.robustness),
+        activity=tuple(replace(one, model=names.get(one.model, one.model)) for one in results.activity),
+        activity_differences=tuple(
+            replace(one, model=names.get(one.model, one.model), other=names.get(one.other, one.other))
+            for one in results.activity_differences
+        ),
     )
     known = {names[one.name]: runs[one.name].what if one.name in runs else _what(one) for one in results.models}
     return Shown(renamed, tuple(_ordered_rows(renamed)), _headline(material, renamed, names, runs), known)

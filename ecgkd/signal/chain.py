@@ -69,8 +69,11 @@ def scale(windows: NDArray[np.int32]) -> NDArray[np.int8]:
 def front_end(windows: NDArray[np.int32], fs: float) -> NDArray[np.int8]:
     """Returns the network's input (n, 1000) of windows (n, native) in int32 µV at `fs` Hz.
 
-    Raises: RecordingError for a sampling rate that is not supported or windows of another length.
+    Several leads (n, n_leads, native) give (n, n_leads, 1000), each lead by itself. Raises: RecordingError for a
+    sampling rate that is not supported or windows of another length.
     """
+    if windows.ndim == 3:
+        return np.stack([front_end(windows[:, lead], fs) for lead in range(windows.shape[1])], axis=1)
     if windows.ndim != 2 or windows.shape[1] != native_window(fs):
         raise RecordingError(
             f"windows of shape {windows.shape} at {fs:g} Hz; expected (n, {native_window(fs)}), {WINDOW_SECONDS} s each"

@@ -9,7 +9,7 @@ for the template correlation of Orphanidou et al. 2015; thresholds as measured o
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -136,8 +136,12 @@ def assess(windows: NDArray[np.generic], fs: float, gain_known: bool = True) -> 
     """Returns the gate's word on windows (n, native) at `fs` Hz.
 
     `windows` are int32 µV, or floating point µV in which missing samples are NaN. Amplitude thresholds apply only
-    where `gain_known`. Raises: RecordingError for a rate that the front end lacks.
+    where `gain_known`. Of several leads (n, n_leads, native) every one must be usable; the figures are those of the
+    lead that repeats itself least. Raises: RecordingError for a rate that the front end lacks.
     """
+    if windows.ndim == 3:
+        of_leads = [assess(windows[:, lead], fs, gain_known) for lead in range(windows.shape[1])]
+        return [_of_all(leads) for leads in zip(*of_leads, strict=True)]
     rate = int(fs)
     missing = np.zeros(len(windows), np.bool_)
     if np.issubdtype(windows.dtype, np.floating):
@@ -167,6 +171,12 @@ def assess(windows: NDArray[np.generic], fs: float, gain_known: bool = True) -> 
         )
         for i in range(len(x))
     ]
+
+
+def _of_all(leads: Sequence[Quality]) -> Quality:
+    """Returns what the gate says of a window from what it says of its leads."""
+    reasons = dict.fromkeys(reason for one in leads for reason in one.reasons)
+    return replace(min(leads, key=lambda one: one.periodicity), reasons=tuple(reasons))
 
 
 def in_words(qualities: Sequence[Quality]) -> str:

@@ -31,11 +31,13 @@ def tile_starts(n_samples: int, fs: float) -> NDArray[np.int64]:
 
 
 def cut(signal: NDArray[Scalar], starts: NDArray[np.int64], fs: float) -> NDArray[Scalar]:
-    """Returns the windows (n, native) of a one-lead `signal` (n_samples,) that begin at `starts`.
+    """Returns the windows (n, native) of a `signal` (n_samples,) that begin at `starts`.
 
-    Raises: RecordingError where a window would leave the signal.
+    Several leads (n_leads, n_samples) give (n, n_leads, native). Raises: RecordingError where a window would leave the
+    signal.
     """
-    width = native_window(fs)
-    if len(starts) and (starts.min() < 0 or starts.max() + width > len(signal)):
-        raise RecordingError(f"a window of {width} samples leaves a signal of {len(signal)} samples")
-    return signal[starts[:, None] + np.arange(width)]
+    width, length = native_window(fs), signal.shape[-1]
+    if len(starts) and (starts.min() < 0 or starts.max() + width > length):
+        raise RecordingError(f"a window of {width} samples leaves a signal of {length} samples")
+    windows = signal[..., starts[:, None] + np.arange(width)]
+    return windows if signal.ndim == 1 else np.ascontiguousarray(windows.swapaxes(0, 1))

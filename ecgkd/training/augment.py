@@ -1,7 +1,10 @@
 """What happens to windows before the front end in training: in µV at their own rate, a whole batch at once.
 
 Every function takes windows (n, samples) float32 and returns new ones; each window draws for itself whether it is hit.
+Of several leads, what skin and electrodes do happens to each by itself, what the device does to all alike.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,17 +22,28 @@ LEVEL_SECONDS = 0.6
 
 
 def augment(windows: Windows, fs: float, config: AugmentConfig, rng: np.random.Generator) -> Windows:
-    """Returns the windows as another device, electrode and moment might have given them."""
-    level = _level(windows, fs)
-    x = windows
-    x = _scale(x, config, rng)
-    x = _wander(x, fs, config, rng)
-    x = _muscle(x, level, fs, config, rng)
-    x = _motion(x, level, fs, config, rng)
-    x = _mains(x, fs, config, rng)
-    x = _low_pass(x, fs, config, rng)
-    x = _mask(x, fs, config, rng)
-    return _convert(x, config, rng)
+    """Returns windows, (n, samples) or (n, n_leads, samples), as another device and moment might have given them."""
+    leads = [windows] if windows.ndim == 2 else [windows[:, lead] for lead in range(windows.shape[1])]
+    levels = [_level(x, fs) for x in leads]
+    leads = _alike(lambda x: _scale(x, config, rng), leads, rng)
+    leads = [_wander(x, fs, config, rng) for x in leads]
+    leads = [_muscle(x, level, fs, config, rng) for x, level in zip(leads, levels, strict=True)]
+    leads = [_motion(x, level, fs, config, rng) for x, level in zip(leads, levels, strict=True)]
+    leads = _alike(lambda x: _mains(x, fs, config, rng), leads, rng)
+    leads = _alike(lambda x: _low_pass(x, fs, config, rng), leads, rng)
+    leads = [_mask(x, fs, config, rng) for x in leads]
+    leads = _alike(lambda x: _convert(x, config, rng), leads, rng)
+    return leads[0] if windows.ndim == 2 else np.stack(leads, axis=1)
+
+
+def _alike(step: Callable[[Windows], Windows], leads: list[Windows], rng: np.random.Generator) -> list[Windows]:
+    """Returns every lead after `step`, which draws the same for each."""
+    state = rng.bit_generator.state
+    found = []
+    for x in leads:
+        rng.bit_generator.state = state
+        found.append(step(x))
+    return found
 
 
 def draw_warp(

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from ecgkd.config import AugmentConfig
 from ecgkd.data.prepared import PreparedSet
 from ecgkd.errors import UsageError
+from ecgkd.evaluation.labelled import NOISE, teaching_sets
 from ecgkd.protocols.protocol import Span
-from ecgkd.signal.chain import WINDOW_SAMPLES, front_end, native_window
+from ecgkd.protocols.trials import window_shape
+from ecgkd.signal.chain import front_end, native_window
 from ecgkd.training.augment import augment, draw_warp, warp_time
 
-NOISE = "noise"
-"""Label of recordings of nobody."""
 LIMIT_UV = 2.0**23
 """Beyond the front end's own clamp."""
 
@@ -52,7 +52,9 @@ def training_stretches(spans: Sequence[Span], sets: Mapping[str, PreparedSet]) -
     names = sorted({span.set for span in spans})
     opened = tuple(sets[name] for name in names)
     number = {name: n for n, name in enumerate(names)}
-    activities = tuple(sorted({str(sets[s.set].activity[sets[s.set].find(s.record)]) for s in spans} - {"", NOISE}))
+    teaching = teaching_sets(opened)
+    labels = {str(sets[s.set].activity[sets[s.set].find(s.record)]) for s in spans if s.set in teaching}
+    activities = tuple(sorted(labels - {"", NOISE}))
     rows: list[tuple[str, int, int, int, int, int, int]] = []
     for span in spans:
         one = sets[span.set]
@@ -60,7 +62,7 @@ def training_stretches(spans: Sequence[Span], sets: Mapping[str, PreparedSet]) -
             continue
         i = one.find(span.record)
         activity = str(one.activity[i])
-        label = activities.index(activity) if activity in activities else -1
+        label = activities.index(activity) if activity in activities and span.set in teaching else -1
         rows.append((str(one.subject[i]), number[span.set], i, int(one.session[i]), span.start, span.stop, label))
     subjects = sorted({row[0] for row in rows})
     if len(subjects) < 2:
@@ -86,18 +88,27 @@ class Draw:
 def draw_windows(stretches: Stretches, draw: Draw, config: AugmentConfig, seed: Sequence[int]) -> NDArray[np.int8]:
     """Returns what the network sees of a batch, (n, 1000): cut, augmented in µV, and through the front end.
 
-    The same `seed` gives the same bits.
+    Where the sets take several leads, (n, n_leads, 1000). The same `seed` gives the same bits.
     """
     rng = np.random.default_rng(list(seed))
-    out = np.empty((len(draw.stretch), WINDOW_SAMPLES), np.int8)
+    out = np.empty((len(draw.stretch), *window_shape(stretches.sets)), np.int8)
     rates = np.array([one.fs for one in stretches.sets])[stretches.set[draw.stretch]]
-    for fs in np.unique(rates):
-        rows = np.flatnonzero(rates == fs)
+    spared = _spared(stretches, draw, config)
+    for fs, spare in sorted(set(zip(rates.tolist(), spared.tolist(), strict=True))):
+        rows = np.flatnonzero((rates == fs) & (spared == spare))
         microvolts = _cut(stretches, draw.stretch[rows], draw.place[rows], fs, config, rng)
-        microvolts = augment(microvolts, fs, config, rng)
+        microvolts = augment(microvolts, fs, config.spared if spare else config, rng)
         integer = np.rint(np.clip(microvolts, -LIMIT_UV, LIMIT_UV)).astype(np.int32)
         out[rows] = front_end(integer, fs)
     return out
+
+
+def _spared(stretches: Stretches, draw: Draw, config: AugmentConfig) -> NDArray[np.bool_]:
+    """Returns which windows (n,) suffer no noise that would belie their activity."""
+    if not config.spare_labelled or stretches.activity is None:
+        return np.zeros(len(draw.stretch), np.bool_)
+    found: NDArray[np.bool_] = stretches.activity[draw.stretch] >= 0
+    return found
 
 
 def _cut(
@@ -108,26 +119,30 @@ def _cut(
     config: AugmentConfig,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """Returns windows (n, native) in µV, their leads mixed and their time warped."""
+    """Returns windows (n, native) in µV, of several leads (n, n_leads, native): mixed with others, time warped."""
     width = native_window(fs)
     length = stretches.stop[chosen] - stretches.start[chosen]
     speed, needed = draw_warp(length, width, config, rng)
     start = stretches.start[chosen] + (place * (length - needed + 1)).astype(np.int64)
     mixed = rng.random(len(chosen)) < config.lead_p
-    raw = np.zeros((len(chosen), int(needed.max())), np.float32)
+    n_leads = len(stretches.sets[0].taken)
+    raw = np.zeros((n_leads, len(chosen), int(needed.max())), np.float32)
     for row, (n, begin, count) in enumerate(zip(chosen, start, needed, strict=True)):
         one, record = stretches.sets[stretches.set[n]], int(stretches.record[n])
-        mix = rng.uniform(-config.lead_mix, config.lead_mix, len(one.leads) - 1) if mixed[row] else ()
-        raw[row, :count] = _read(one, record, int(begin), int(count), mix)
-    return warp_time(raw, speed, width)
+        for channel, lead in enumerate(one.taken):
+            mix = rng.uniform(-config.lead_mix, config.lead_mix, len(one.leads) - 1) if mixed[row] else ()
+            raw[channel, row, :count] = _read(one, record, lead, int(begin), int(count), mix)
+    warped = [warp_time(of_lead, speed, width) for of_lead in raw]
+    return warped[0] if n_leads == 1 else np.stack(warped, axis=1)
 
 
 def _read(
-    one: PreparedSet, record: int, begin: int, count: int, mix: NDArray[np.float64] | tuple[()]
+    one: PreparedSet, record: int, lead: int, begin: int, count: int, mix: NDArray[np.float64] | tuple[()]
 ) -> NDArray[np.float32]:
-    """Returns (count,) samples of the first lead, with shares of the others added, µV."""
+    """Returns (count,) samples of `lead`, with shares of the others added, µV."""
     gain = one._arrays["gain_uv"][record]
-    total = one.counts(record)[begin : begin + count] * gain[0]
-    for lead, share in enumerate(mix, start=1):
-        total = total + one.counts(record, lead)[begin : begin + count] * (gain[lead] * np.float32(share))
+    total: NDArray[np.float32] = one.counts(record, lead)[begin : begin + count] * gain[lead]
+    others = [number for number in range(len(one.leads)) if number != lead]
+    for other, share in zip(others, mix, strict=False):
+        total = total + one.counts(record, other)[begin : begin + count] * (gain[other] * np.float32(share))
     return total

@@ -15,11 +15,13 @@ from ecgkd.data.prepared import PreparedSet
 from ecgkd.files import write_json
 from ecgkd.models import EMBEDDING_SIZE, build_model, count_macs, count_parameters
 from ecgkd.protocols.protocol import Protocol
+from ecgkd.protocols.trials import taking
 from ecgkd.signal.chain import WINDOW_SAMPLES, definition, definition_sha256
 from ecgkd.training.checkpoint import CHECKPOINT, WEIGHTS, load_weights, save_weights, weights_sha256
 from ecgkd.training.embed import embed_windows
 from ecgkd.training.run_directory import read_info, trained_on, versions
-from ecgkd.training.setup import Training, load_network
+from ecgkd.training.setup import Training
+from ecgkd.training.teachers import load_network, n_leads
 
 Embed = Callable[[NDArray[np.int8]], NDArray[np.float32]]
 
@@ -60,10 +62,11 @@ def make_contract(training: Training, protocol: Protocol, sets: Sequence[Prepare
     """Returns the contract of the best epoch's weights, as far as it is known before any decision is fitted."""
     by_name = {one.name: one for one in sets}
     sha256 = weights_sha256(training.best.weights)
+    leads = training.recipe.data.leads
     return Contract(
         model=training.recipe.model.preset,
         precision="fp32",
-        inputs=(Tensor("window", (1, 1, WINDOW_SAMPLES), "float32", "1"),),
+        inputs=(Tensor("window", (1, len(leads) or 1, WINDOW_SAMPLES), "float32", "1"),),
         outputs=(Tensor("embedding", (1, EMBEDDING_SIZE), "float32", "1"),),
         embedding_size=EMBEDDING_SIZE,
         front_end=definition(),
@@ -72,22 +75,23 @@ def make_contract(training: Training, protocol: Protocol, sets: Sequence[Prepare
         versions=versions(),
         protocol_sha256=protocol.sha256,
         data_sha256=dict(protocol.sets),
+        leads=leads,
         trained_on=trained_on(protocol.train, by_name),
         synthetic=any(by_name[span.set].synthetic for span in protocol.train),
-    )
+    ).telling(training.activities)
 
 
 def metrics_of(training: Training, protocol: Protocol) -> dict[str, Any]:
     """Returns what metrics.json says."""
     recipe, best = training.recipe, training.best
     chosen = training.history[best.epoch - 1]
-    plain = build_model(recipe.model.preset, n_activities=len(training.activities))
+    plain = build_model(recipe.model.preset, n_leads=n_leads(recipe), n_activities=len(training.activities))
     return {
         "recipe": recipe.name,
         "role": str(recipe.role),
         "model": recipe.model.preset,
-        "distilled": training.teacher is not None,
-        "teacher": None if training.teacher is None else str(training.teacher.info.path.resolve()),
+        "distilled": any(training.taught_by.values()),
+        **training.taught_by,
         "people": len(training.loader.stretches.subjects),
         "windows": training.loader.stretches.n_windows,
         "parameters": count_parameters(plain),
@@ -107,7 +111,7 @@ def set_decision(folder: Path, protocol: Protocol, sets: Sequence[PreparedSet], 
     """Fits threshold, calibration and cohort to a finished run, writes them into its contract and returns that."""
     info = read_info(folder)
     model = load_network(info)
-    found = decide(lambda windows: embed_windows(model, windows), protocol, sets)
+    found = decide(lambda windows: embed_windows(model, windows), protocol, taking(sets, info.contract.leads))
     cohort = tuple(tuple(int(value) for value in row) for row in found.cohort)
     contract = replace(
         info.contract,

@@ -19,15 +19,17 @@ from ecgkd.config import Recipe
 from ecgkd.data.prepared import PreparedSet
 from ecgkd.errors import UsageError
 from ecgkd.protocols.protocol import Protocol
+from ecgkd.protocols.trials import taking
 from ecgkd.training.checkpoint import CHECKPOINT, WEIGHTS, load_checkpoint
 from ecgkd.training.distributed import average_buffers
 from ecgkd.training.embed import embed_windows
 from ecgkd.training.finish import Decide, finish
 from ecgkd.training.run_directory import RunInfo, read_info, write_start
 from ecgkd.training.schedule import lr_at
-from ecgkd.training.setup import Best, Training, hold_still, load_network, set_up
+from ecgkd.training.setup import Best, Training, hold_still, set_up
 from ecgkd.training.state import Identity, identity_of, restore_state, save_state
 from ecgkd.training.step import gather_statistics, take_step
+from ecgkd.training.teachers import load_network
 from ecgkd.training.validate import activity_accuracy, validate
 
 __all__ = ["embed_windows", "fit", "is_finished", "load_run", "train"]
@@ -44,11 +46,13 @@ def train(
     folder: Path,
     *,
     teacher: Path | None = None,
+    activity_teacher: Path | None = None,
     decide: Decide | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Trains what `recipe` says into `folder` and returns the run's metrics.
 
+    `activity_teacher` teaches activity in place of `teacher`, which then teaches the rest.
     A checkpoint there is continued, a finished run there is left alone. `decide` fits threshold, calibration and
     cohort to the finished network.
 
@@ -58,12 +62,13 @@ def train(
     if is_finished(folder):
         return read_info(folder).metrics
     recipe = replace(recipe, data=replace(recipe.data, sets=tuple(str(Path(one.path).resolve()) for one in sets)))
-    training = set_up(recipe, protocol, sets, teacher)
+    sets = taking(sets, recipe.data.leads)
+    training = set_up(recipe, protocol, sets, teacher, activity_teacher)
     identity = identity_of(training, protocol)
     if (folder / CHECKPOINT).is_file():
         restore_state(training, load_checkpoint(folder), identity, folder)
     else:
-        _start(training, protocol, folder, teacher)
+        _start(training, protocol, folder)
         gather_statistics(training, progress)
         save_state(training, identity, folder)
     fit(training, identity, folder, progress)
@@ -79,7 +84,7 @@ def is_finished(folder: Path) -> bool:
     return (folder / WEIGHTS).is_file() and not (folder / CHECKPOINT).is_file()
 
 
-def _start(training: Training, protocol: Protocol, folder: Path, teacher: Path | None) -> None:
+def _start(training: Training, protocol: Protocol, folder: Path) -> None:
     if not training.fabric.is_global_zero:
         return
     facts = {
@@ -88,7 +93,7 @@ def _start(training: Training, protocol: Protocol, folder: Path, teacher: Path |
         "threads": torch.get_num_threads(),
         "protocol_sha256": protocol.sha256,
         "data_sha256": protocol.sets,
-        "teacher": None if teacher is None else str(Path(teacher).resolve()),
+        **training.taught_by,
     }
     people = training.loader.stretches.subjects
     write_start(folder, training.recipe, protocol, people, facts, training.activities)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ecgkd.config import Recipe
-from ecgkd.signal.chain import INPUT_SCALE
 from ecgkd.training.dataset import Draw, Stretches, draw_windows
+from ecgkd.training.embed import as_input
 from ecgkd.training.sampler import Sampler
 
 Item = TypeVar("Item")
@@ -25,7 +25,7 @@ class Part:
     """Windows that go through the network together: a batch, or a micro-batch of it."""
 
     x: Tensor
-    """(B, 1, 1000) float32, scaled."""
+    """(B, n_leads, 1000) float32, scaled."""
     labels: Tensor
     """(B,) int64, positions in the training people."""
     activities: Tensor
@@ -66,7 +66,7 @@ class Loader:
     def _part(self, draw: Draw, epoch: int, batch: int, number: int) -> Part:
         seed = (self.recipe.optim.seed, epoch, 2, batch, number)
         windows = draw_windows(self.stretches, draw, self.recipe.augment, seed)
-        x = torch.from_numpy(windows).float()[:, None] * INPUT_SCALE
+        x = as_input(windows)
         labels = torch.from_numpy(self.stretches.subject[draw.stretch])
         activity = self.stretches.activity
         known = np.full(len(labels), -1) if activity is None else activity[draw.stretch]

@@ -11,7 +11,10 @@ from ecgkd.config import LossConfig
 from ecgkd.losses import (
     EMBEDDING_TAU,
     LEVEL_TAU,
+    UNLABELLED,
     ChannelStatistics,
+    activity_distillation,
+    activity_entropy,
     additive_margin,
     angular_margin,
     batch_hard_triplet,
@@ -30,8 +33,6 @@ DISTIL = ("kd", "embedding", "features", "relations", "relations_embedding", "ac
 OF_ACTIVITY = ("activity", "activity_kd")
 """Terms of the task activity; all others are the task identity's."""
 TERMS = (*TASK, *DISTIL)
-UNLABELLED = -1
-"""Activity of a window that carries no label."""
 
 
 def weights_at(config: LossConfig, epoch: float, epochs: int) -> dict[str, float]:
@@ -93,11 +94,9 @@ def task_terms(
         terms.values["triplet"] = found.loss
         terms.facts["active"] = found.active
     if "activity" in wanted and output.activity is not None and activities is not None:
-        labelled = activities != UNLABELLED
-        logits, targets = output.activity[labelled], activities[labelled]
-        n = max(len(targets), 1)  # a batch without any label teaches nothing, and is no division by zero
-        terms.values["activity"] = F.cross_entropy(logits.float(), targets, reduction="sum") / n
-        terms.facts["accuracy_activity"] = (logits.detach().argmax(1) == targets).float().sum() / n
+        terms.values["activity"] = activity_entropy(output.activity, activities)
+        right = output.activity.detach().argmax(1) == activities  # no label is nobody's answer
+        terms.facts["accuracy_activity"] = right.float().sum() / max(int((activities != UNLABELLED).sum()), 1)
     return terms
 
 
@@ -116,6 +115,7 @@ def distil_terms(
     statistics: ChannelStatistics | None,
     peers: Peers,
     wanted: Mapping[str, float],
+    activities: Tensor | None = None,
 ) -> Terms:
     """Returns the terms of distillation that `wanted` names. The teacher's outputs carry no gradient."""
     values: dict[str, Tensor] = {}
@@ -134,8 +134,9 @@ def distil_terms(
         values["relations"] = _relations(student, teacher, config, peers)
     if "relations_embedding" in wanted:
         values["relations_embedding"] = _graph(student.embedding, teacher.embedding, EMBEDDING_TAU, peers)
-    if "activity_kd" in wanted and student.activity is not None and teacher.activity is not None:
-        values["activity_kd"] = distillation(student.activity, teacher.activity, config.kd_temperature)
+    both = student.activity, teacher.activity
+    if "activity_kd" in wanted and both[0] is not None and both[1] is not None and activities is not None:
+        values["activity_kd"] = activity_distillation(both[0], both[1], activities, config.kd_temperature)
     return Terms(values)
 
 

@@ -1,6 +1,7 @@
 """Quantisation-aware fine-tuning: an int8 graph learns to give the embeddings of the float network it was made of.
 
-The float network teaches: no labels, one cosine loss. What is trained are the constants of the very graph that is
+The float network teaches, without labels: a cosine loss, and for scores of classes, where there are some, their squared
+error in the same measure. What is trained are the constants of the very graph that is
 quantised, through the rounding that its integer form does (`ecgkd_export.torch_graph`); ranges stay. Windows are those
 of people the protocol trains on, lightly augmented.
 
@@ -74,9 +75,10 @@ def refiner(
 
 
 def windows_of(stretches: Stretches, config: QatConfig) -> Iterator[NDArray[np.int8]]:
-    """Gives batches (n, 1000) of the front end's windows: first `CHECKED` to compare on, then those of each step.
+    """Gives batches of the front end's windows: first `CHECKED` to compare on, then those of each step.
 
-    Sets take turns as often as each other, whatever their size.
+    They are (n, 1000), of several leads (n, n_leads, 1000). Sets take turns as often as each other, whatever their
+    size.
     """
     members = [np.flatnonzero(stretches.set == number) for number in np.unique(stretches.set)]
     sizes = [CHECKED, *[config.batch] * config.steps]
@@ -97,9 +99,9 @@ def fine_tune(
 ) -> tuple[Graph, dict[str, Any]]:
     """Returns `graph` with constants whose int8 form is nearer to `network`, and a record of how that went.
 
-    `graph` computes (about) what `network` does, `quantised` is what it was quantised to; outputs may differ in length.
-    `windows` as `windows_of` gives them. Where the loss on the first
-    batch did not fall, the graph comes back as it was. The same arguments give the same constants on one machine.
+    `graph` computes (about) what `network` does, `quantised` is what it was quantised to; embeddings may differ in
+    length. `windows` as `windows_of` gives them. Where the loss on the first batch did not fall, the graph comes back
+    as it was. The same arguments give the same constants on one machine.
     """
     teacher, student = TorchGraph(network).requires_grad_(False), TorchGraph(graph, quantised)
     trained = [one for one in student.parameters() if one.requires_grad]
@@ -107,7 +109,7 @@ def fine_tune(
     digest = hashlib.sha256()
     batches = ahead(_counted(windows, digest))
     checked = _as_input(next(batches))
-    before = _mean_loss(teacher, student, checked)
+    before = _mean_losses(teacher, student, checked)
     for step, batch in enumerate(batches):
         if progress is not None:
             progress(step, config.steps, "fine-tuning int8")
@@ -115,10 +117,11 @@ def fine_tune(
             group["lr"] = _rate(config, step)
         x = _as_input(batch)
         optimiser.zero_grad()
-        _loss(teacher, student, x).backward()
+        sum(_losses(teacher, student, x).values(), torch.zeros(())).backward()
         optimiser.step()
-    after = _mean_loss(teacher, student, checked)
-    kept = after < before
+    after = _mean_losses(teacher, student, checked)
+    kept = sum(after.values()) < sum(before.values())
+    more = len(before) > 1
     record = {
         "kept": kept,
         "steps": config.steps,
@@ -127,8 +130,9 @@ def fine_tune(
         "seed": config.seed,
         "augment": _plain(asdict(config.augment)),
         "windows_sha256": digest.hexdigest(),
-        "loss_before": round(before, 6),
-        "loss_after": round(after, 6),
+        "loss_before": round(sum(before.values()), 6),
+        "loss_after": round(sum(after.values()), 6),
+        **({"losses": {name: [round(before[name], 6), round(after[name], 6)] for name in before}} if more else {}),
         "torch": torch.__version__.partition("+")[0],
     }
     return student.trained_graph() if kept else graph, record
@@ -148,16 +152,28 @@ def _as_input(windows: NDArray[np.int8]) -> Tensor:
     return torch.from_numpy(windows).float() * INPUT_SCALE
 
 
-def _loss(teacher: TorchGraph, student: TorchGraph, x: Tensor) -> Tensor:
-    """Returns one minus the mean cosine of the embeddings."""
+def _losses(teacher: TorchGraph, student: TorchGraph, x: Tensor) -> dict[str, Tensor]:
+    """Returns the loss of each output, by name.
+
+    Of the embedding one minus the mean cosine; of scores of classes half their squared error, their mean left out, as a
+    share of their square: small errors of either kind then count alike.
+    """
     with torch.no_grad():
-        wanted = teacher(x).flatten(1)
-    return (1 - functional.cosine_similarity(student(x).flatten(1), wanted)).mean()
+        wanted = teacher.run_all(x)
+    given = student.run_all(x)
+    (first, embedding), *others = ((name, values.flatten(1)) for name, values in given.items())
+    losses = {first: (1 - functional.cosine_similarity(embedding, wanted[first].flatten(1))).mean()}
+    for name, scores in others:
+        asked, told = (one - one.mean(1, keepdim=True) for one in (wanted[name].flatten(1), scores))
+        size = asked.square().mean().clamp_min(torch.finfo(asked.dtype).tiny)
+        losses[name] = (told - asked).square().mean() / (2 * size)
+    return losses
 
 
 @torch.no_grad()
-def _mean_loss(teacher: TorchGraph, student: TorchGraph, x: Tensor) -> float:
-    return float(np.mean([float(_loss(teacher, student, part)) for part in x.split(CHECK_BATCH)]))
+def _mean_losses(teacher: TorchGraph, student: TorchGraph, x: Tensor) -> dict[str, float]:
+    parts = [_losses(teacher, student, part) for part in x.split(CHECK_BATCH)]
+    return {name: float(np.mean([float(part[name]) for part in parts])) for name in parts[0]}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,29 +24,47 @@ class Sampler:
         self.visits: NDArray[np.int64] = np.maximum(visits, 1).astype(np.int64)
         """Times that an epoch comes to each person, for K windows."""
         self._mixed = ~several if data.mix_singles else np.zeros(len(several), bool)
+        self._labelled = _labelled_people(stretches) if data.labelled_share else np.zeros(0, np.int64)
+        if data.labelled_share and not len(self._labelled):
+            raise UsageError(
+                "data.labelled_share keeps room for people with labels, but nobody trains with one; set it to 0"
+            )
+        self._kept = min(round(data.labelled_share * optim.people), optim.people - 1)
+        """Places of every batch that are kept for them."""
+        self._free = optim.people - self._kept
         if self.n_batches == 0:
             raise UsageError(
-                f"an epoch visits people {int(self.visits.sum())} times, less than one batch of {optim.people}; "
+                f"an epoch visits people {int(self.visits.sum())} times, less than one batch of {self._free}; "
                 "lower optim.people or raise data.visits"
             )
 
     @property
     def n_batches(self) -> int:
         """Whole batches in an epoch."""
-        return int(self.visits.sum()) // self.optim.people
+        return int(self.visits.sum()) // self._free
 
     def batches(self, epoch: int) -> Iterator[Draw]:
         """Gives the batches of an epoch: place after place, the K windows of one beside each other."""
         places = self._order(np.random.default_rng([self.optim.seed, epoch, 0]))
         for batch in range(self.n_batches):
             rng = np.random.default_rng([self.optim.seed, epoch, 1, batch])
-            chosen = places[batch * self.optim.people : (batch + 1) * self.optim.people]
+            chosen = places[batch * self._free : (batch + 1) * self._free] + self._of_labelled(epoch, batch)
             draws = [self._place(people, rng) for people in chosen]
             yield Draw(np.concatenate([d.stretch for d in draws]), np.concatenate([d.place for d in draws]))
 
+    def _of_labelled(self, epoch: int, batch: int) -> list[tuple[int, ...]]:
+        """Returns who fills the kept places of a batch: people with labels in turn, every round in another order."""
+        n = len(self._labelled)
+        turns = range(batch * self._kept, (batch + 1) * self._kept)
+        rounds = {
+            turn // n: np.random.default_rng([self.optim.seed, epoch, 3, turn // n]).permutation(self._labelled)
+            for turn in turns
+        }
+        return [(int(rounds[turn // n][turn % n]),) for turn in turns]
+
     def _order(self, rng: np.random.Generator) -> list[tuple[int, ...]]:
         """Returns who fills each place of an epoch: one person, or K people with a window each."""
-        size, n_windows = self.optim.people, self.optim.windows
+        size, n_windows = self._free, self.optim.windows
         alone: list[tuple[int, ...]] = [
             (person,) for person in _without_repeats(_spread(self.visits * ~self._mixed, rng), size)
         ]
@@ -84,6 +102,14 @@ class Sampler:
             in_turn = shuffled[np.lexsort((turn, rank))]
             chosen = np.resize(in_turn, self.optim.windows)
         return Draw(chosen, _places(chosen, rng))
+
+
+def _labelled_people(stretches: Stretches) -> NDArray[np.int64]:
+    """Returns the people who have a stretch with a label."""
+    if stretches.activity is None:
+        return np.zeros(0, np.int64)
+    found: NDArray[np.int64] = np.unique(stretches.subject[stretches.activity >= 0])
+    return found
 
 
 def _recordings(stretches: Stretches, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from ecgkd.config import OptimConfig, Recipe
 from ecgkd.data.prepared import PreparedSet
 from ecgkd.errors import UsageError
+from ecgkd.evaluation.labelled import Labelled
 from ecgkd.losses import ChannelStatistics, FeatureProjectors
-from ecgkd.models import build_model, without_classifier
 from ecgkd.models.build import CLASSIFIER_PREFIXES
 from ecgkd.names import Balance
 from ecgkd.protocols.protocol import Protocol
@@ -24,20 +24,13 @@ from ecgkd.training.dataset import Stretches, training_stretches
 from ecgkd.training.distributed import make_fabric, peers_of
 from ecgkd.training.loader import Loader
 from ecgkd.training.objective import Peers, last_shared
-from ecgkd.training.run_directory import RunInfo, read_info
-from ecgkd.training.validate import Comparison, Labelled, comparisons, labelled_windows
+from ecgkd.training.run_directory import read_info
+from ecgkd.training.teachers import Teacher, build_network, open_teachers
+from ecgkd.training.validate import Comparison, comparisons, labelled_windows
 
 ACTIVITY_HEAD = "activity."
 OF_CLASSES = (*CLASSIFIER_PREFIXES, ACTIVITY_HEAD)
 """Weights that belong to the people or activities of one training."""
-
-
-@dataclass
-class Teacher:
-    """The frozen network that a student learns from."""
-
-    model: nn.Module
-    info: RunInfo
 
 
 @dataclass
@@ -69,6 +62,8 @@ class Training:
     """Weights whose pull by each term is measured."""
     development: list[Comparison]
     teacher: Teacher | None = None
+    activity_teacher: Teacher | None = None
+    """Whose activity logits are learned in place of the teacher's."""
     projectors: nn.Module | None = None
     statistics: ChannelStatistics | None = None
     balancer: Balancer | None = None
@@ -83,52 +78,18 @@ class Training:
     best: Best = field(default_factory=Best)
 
     @property
+    def taught_by(self) -> dict[str, str | None]:
+        """Folders of the teachers' runs by what they teach."""
+        of_activity = {} if self.activity_teacher is None else {"activity_teacher": self.activity_teacher.folder}
+        return {"teacher": None if self.teacher is None else self.teacher.folder, **of_activity}
+
+    @property
     def wants_features(self) -> bool:
         return self.recipe.loss.features > 0 or self.recipe.loss.relations > 0
 
     @property
     def parameters(self) -> list[Tensor]:
         return [p for group in self.optimiser.param_groups for p in group["params"]]
-
-
-def open_teacher(path: Path, recipe: Recipe, classes: Sequence[str], activities: Sequence[str] = ()) -> Teacher:
-    """Returns the trained network of a run. Raises: UsageError where the recipe asks for what it cannot give."""
-    info = read_info(path)
-    if recipe.loss.kd and info.classes != tuple(classes):
-        raise UsageError(
-            f"{path}: trained on other people ({len(info.classes)}) than this protocol's ({len(classes)}), so its "
-            "logits mean nothing here; train a teacher on this protocol or set loss.kd=0"
-        )
-    if recipe.loss.activity_kd and info.activities != tuple(activities):
-        raise UsageError(
-            f"{path}: knows the activities {', '.join(info.activities) or '(none)'}, this training has "
-            f"{', '.join(activities) or '(none)'}; train a teacher on these or set loss.activity_kd=0"
-        )
-    model = load_network(info, with_classes=bool(recipe.loss.kd))
-    return Teacher(model.requires_grad_(False).eval(), info)
-
-
-def load_network(info: RunInfo, with_classes: bool = False) -> nn.Module:
-    """Returns the network of a finished run with its weights, in evaluation mode."""
-    state = load_weights(info.path / WEIGHTS)
-    model = _build(info.recipe, len(info.classes) if with_classes else 0, len(info.activities))
-    try:
-        model.load_state_dict(state if with_classes else without_classifier(state))
-    except RuntimeError as error:
-        raise UsageError(f"{info.path}: its weights do not fit {info.recipe.model.preset}: {error}") from error
-    return model.eval()
-
-
-def _build(recipe: Recipe, n_classes: int, n_activities: int) -> nn.Module:
-    loss, model = recipe.loss, recipe.model
-    return build_model(
-        model.preset,
-        n_classes if loss.ce or loss.kd else 0,
-        head=str(model.head),  # type: ignore[arg-type]
-        drop_path=model.drop_path,
-        distil_head=bool(loss.kd),
-        n_activities=n_activities,
-    )
 
 
 def begin_with(network: nn.Module, recipe: Recipe) -> None:
@@ -140,6 +101,11 @@ def begin_with(network: nn.Module, recipe: Recipe) -> None:
     if info.recipe.model.preset != recipe.model.preset:
         raise UsageError(
             f"model.start: {recipe.model.start} is a run of {info.recipe.model.preset}, not of {recipe.model.preset}"
+        )
+    if info.recipe.data.leads != recipe.data.leads:
+        its, ours = (", ".join(one.data.leads) or "the first lead of any" for one in (info.recipe, recipe))
+        raise UsageError(
+            f"model.start: {recipe.model.start} is a run on {its}, this training is on {ours} (data.leads)"
         )
     kept = {name: one for name, one in load_weights(info.path / WEIGHTS).items() if not name.startswith(OF_CLASSES)}
     network.load_state_dict(network.state_dict() | kept)
@@ -165,12 +131,18 @@ def make_optimiser(modules: Sequence[nn.Module], optim: OptimConfig) -> torch.op
     return torch.optim.AdamW(groups, lr=optim.lr, fused=True)
 
 
-def set_up(recipe: Recipe, protocol: Protocol, sets: Sequence[PreparedSet], teacher: Path | None = None) -> Training:
+def set_up(
+    recipe: Recipe,
+    protocol: Protocol,
+    sets: Sequence[PreparedSet],
+    teacher: Path | None = None,
+    activity_teacher: Path | None = None,
+) -> Training:
     """Returns a training before its first step.
 
     Raises: UsageError where recipe, protocol, sets and teacher do not fit each other.
     """
-    if recipe.loss.distils and teacher is None:
+    if recipe.loss.distils and teacher is None and activity_teacher is None:
         raise UsageError(f"{recipe.name}: its loss has terms of distillation; name a teacher with --teacher RUN")
     by_name = protocol.check_sets(sets)
     stretches = training_stretches(protocol.train, by_name)
@@ -183,15 +155,16 @@ def set_up(recipe: Recipe, protocol: Protocol, sets: Sequence[PreparedSet], teac
     activities = _activities(recipe, stretches)
     loader = Loader(stretches, recipe, fabric.global_rank, fabric.world_size)
     torch.manual_seed(recipe.optim.seed)
-    network = _build(recipe, len(stretches.subjects), len(activities))
+    network = build_network(recipe, len(stretches.subjects), len(activities))
     if recipe.model.start:
         begin_with(network, recipe)
     averaged = copy.deepcopy(network).requires_grad_(False).eval()
-    taught = open_teacher(teacher, recipe, stretches.subjects, activities) if teacher and recipe.loss.distils else None
+    taught, of_activity = open_teachers(teacher, activity_teacher, recipe, stretches.subjects, activities)
     projectors, statistics = _for_features(recipe, network, taught)
     balancer = _balancer(recipe, len(stretches.subjects), len(activities), fabric)
     optimiser = make_optimiser([m for m in (network, projectors, balancer) if m is not None], recipe.optim)
-    for module in (averaged, taught.model if taught else None, statistics, balancer):
+    frozen = [one.model for one in (taught, of_activity) if one is not None]
+    for module in (averaged, *frozen, statistics, balancer):
         if module is not None:
             module.to(fabric.device)
     return Training(
@@ -206,6 +179,7 @@ def set_up(recipe: Recipe, protocol: Protocol, sets: Sequence[PreparedSet], teac
         shared=last_shared(network),
         development=comparisons(protocol, sets) if fabric.is_global_zero else [],
         teacher=taught,
+        activity_teacher=of_activity,
         projectors=None if projectors is None else fabric.setup_module(projectors),
         statistics=statistics,
         balancer=balancer,

@@ -24,7 +24,7 @@ class Identity:
     protocol: str
     """SHA-256."""
     teacher: str
-    """SHA-256 of its weights; empty without one."""
+    """SHA-256 of its weights, and of those of a teacher of activities after a space; empty without one."""
 
     def differing(self, other: dict[str, Any]) -> list[str]:
         """Returns the names of what is not the same in `other`, the one that a checkpoint holds."""
@@ -37,8 +37,9 @@ class Identity:
 
 def identity_of(training: Training, protocol: Protocol) -> Identity:
     """Returns what `training` is made of."""
-    teacher = "" if training.teacher is None else training.teacher.info.contract.weights_sha256
-    return Identity(training.recipe.to_toml(), protocol.sha256, teacher)
+    teachers = [one for one in (training.teacher, training.activity_teacher) if one is not None]
+    hashes = " ".join(one.info.contract.weights_sha256 for one in teachers)
+    return Identity(training.recipe.to_toml(), protocol.sha256, hashes)
 
 
 def save_state(training: Training, identity: Identity, folder: Path) -> None:

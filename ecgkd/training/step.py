@@ -31,7 +31,14 @@ def take_step(
     values, facts = dict(terms.values), terms.facts
     if taught is not None:
         more = distil_terms(
-            output, taught, recipe.loss, training.projectors, training.statistics, training.peers, weights
+            output,
+            taught,
+            recipe.loss,
+            training.projectors,
+            training.statistics,
+            training.peers,
+            weights,
+            activities,
         )
         values |= more.values
     norms = gradient_norms(values, recipe.loss, training.shared) if measure else {}
@@ -74,8 +81,8 @@ def _forward(training: Training, parts: list[Part]) -> tuple[ModelOutput, ModelO
         torch.manual_seed(part.seed)
         with _autocast(training):
             outputs.append(training.model(x, features=training.wants_features))
-        if training.teacher is not None:
-            taught.append(_ask_teacher(training, x))
+        if training.teacher is not None or training.activity_teacher is not None:
+            taught.append(ask_teachers(training, x))
         if same_start is not None:
             same_start.next()
     if same_start is not None:
@@ -96,6 +103,17 @@ def _ask_teacher(training: Training, x: Tensor) -> ModelOutput:
     with torch.no_grad(), _autocast(training):
         answer: ModelOutput = training.teacher.model(x, features=training.wants_features)
     return answer
+
+
+def ask_teachers(training: Training, x: Tensor) -> ModelOutput:
+    """Returns what the teacher says of windows; of their activity, what the teacher of activities does."""
+    answer = None if training.teacher is None else _ask_teacher(training, x)
+    if training.activity_teacher is None:
+        assert answer is not None
+        return answer
+    with torch.no_grad(), _autocast(training):
+        other: ModelOutput = training.activity_teacher.model(x)
+    return other if answer is None else answer._replace(activity=other.activity)
 
 
 def _join(outputs: Sequence[ModelOutput]) -> ModelOutput:

@@ -119,7 +119,7 @@ def study(
     for protocol in {cell[1].name: cell[1] for cell in cells}.values():
         refuse_leaks(protocol, [one])
     all_tiles = tiles(one)
-    inputs = tile_inputs(all_tiles, one)
+    inputs = tile_inputs(all_tiles, one.taking(recipe.data.leads))
     found: dict[str, list[Outputs]] = {}
     for number, (name, protocol, plan) in enumerate(cells):
         place = folder / slug(name) / protocol.name.rsplit(" ", 1)[1]

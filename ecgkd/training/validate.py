@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ecgkd.data.prepared import PreparedSet
+from ecgkd.evaluation.labelled import Labelled, labelled_of
 from ecgkd.evaluation.metrics import eer
 from ecgkd.evaluation.scores import Comparisons, cosine, fuse
 from ecgkd.protocols.protocol import Protocol, Row, Span
-from ecgkd.protocols.trials import Groups, enrol_groups, network_windows, probe_groups, row_windows, span_windows
+from ecgkd.protocols.trials import Groups, enrol_groups, network_windows, probe_groups, row_windows
 from ecgkd.training.embed import activity_logits, embed_windows
 
 ENROL_WINDOWS = 6
@@ -32,44 +33,24 @@ class Comparison:
     probe: Groups
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Windows whose activity is known."""
-
-    windows: NDArray[np.int8]
-    """(n, 1000)"""
-    activity: NDArray[np.int64]
-    """(n,), positions in the activities that are learned."""
-    subject: NDArray[np.int64]
-    """(n,)"""
-
-
 def labelled_windows(protocol: Protocol, sets: Sequence[PreparedSet], activities: Sequence[str]) -> Labelled | None:
-    """Returns the windows of the development people that carry one of `activities`, None where there is none."""
+    """Returns the windows of the development people that carry one of `activities`, None where there is none.
+
+    Those of the protocol's rows, or of its `validate` where no row has any.
+    """
     rows = [row for row in protocol.rows if row.population == "development" and not row.leaky]
-    spans = {span for row in rows for span in (*row.enrol, *row.probe)} or set(protocol.validate)
-    return labelled_of(sorted(spans), sets, activities)
-
-
-def labelled_of(spans: Sequence[Span], sets: Sequence[PreparedSet], activities: Sequence[str]) -> Labelled | None:
-    """Returns the windows of `spans` that carry one of `activities`, None where none does."""
-    if not spans or not activities:
-        return None
-    by_name = {one.name: one for one in sets}
-    found = span_windows(spans, by_name)
-    names = [str(by_name[name].activity[i]) for name, i in found.recordings]
-    number = np.array([activities.index(name) if name in activities else -1 for name in names], np.int64)
-    activity = number[found.recording]
-    known = activity >= 0
-    if not known.any():
-        return None
-    return Labelled(network_windows(found, by_name)[known], activity[known], found.subject[known])
+    of_rows = {span for row in rows for span in (*row.enrol, *row.probe)}
+    for spans in (of_rows, set(protocol.validate)):
+        found = labelled_of(sorted(spans), sets, activities)
+        if found is not None:
+            return found
+    return None
 
 
 def activity_accuracy(model: nn.Module, labelled: Labelled) -> float:
     """Returns the share of windows whose activity is recognised, everybody and every activity counting alike."""
     right = (activity_logits(model, labelled.windows).argmax(1) == labelled.activity).astype(np.float64)
-    cell = np.unique(np.stack([labelled.subject, labelled.activity]), axis=1, return_inverse=True)[1].ravel()
+    cell = np.unique(np.stack([labelled.person, labelled.activity]), axis=1, return_inverse=True)[1].ravel()
     return float(np.mean(np.bincount(cell, right) / np.bincount(cell)))
 
 

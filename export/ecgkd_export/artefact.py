@@ -1,6 +1,6 @@
 """One graph, what is known about it, and the files that it can become."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,6 +44,13 @@ class Artefact:
         return graph_sha256(self.model) if isinstance(self.model, Graph) else metadata.graph_sha256(self.model)
 
     @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of its outputs, the embedding first."""
+        if isinstance(self.model, Graph):
+            return self.model.outputs
+        return tuple(value.name for value in self.model.graph.output)
+
+    @property
     def formats(self) -> tuple[str, ...]:
         """Formats that it can be written in."""
         if self.written:
@@ -61,13 +68,22 @@ class Artefact:
         content = metadata.to_bytes(self.model, metadata_of)
         return content if format == "onnx" else to_ort(content)
 
-    def c_files(self, name: str, metadata_of: Mapping[str, str], space: str | None = None) -> "Sources":
-        """Returns the int8 graph as `<name>.c` and `<name>.h`, metadata in the header; `space` binds templates."""
+    def c_files(
+        self,
+        name: str,
+        metadata_of: Mapping[str, str],
+        space: str | None = None,
+        classes: Mapping[str, Sequence[str]] | None = None,
+    ) -> "Sources":
+        """Returns the int8 graph as `<name>.c` and `<name>.h`, metadata in the header; `space` binds templates.
+
+        `classes` are the names of what further outputs score, by the output.
+        """
         from ecgkd_export.c99 import emit as c99
 
         if not isinstance(self.model, Graph):
             raise GraphError(f"the {self.runtime} graph is not written as C")
-        return c99.emit(self.model, name=name, metadata=metadata_of, space=space)
+        return c99.emit(self.model, name=name, metadata=metadata_of, space=space, classes=classes)
 
 
 def to_ort(content: bytes) -> bytes:

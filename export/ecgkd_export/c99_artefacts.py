@@ -4,7 +4,7 @@ Its numbers are those of `simulate` with `Arithmetic.FIXED`, bit for bit: what t
 code. Without a compiler the simulation stands in where outputs are needed, and the gate is absent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,40 +32,54 @@ SHOWN = ("arena_bytes", "arena_lower_bound", "weights_bytes", "calls", "macs")
 def int8_artefact(
     graph: Graph,
     windows: Windows,
-    reference: Windows,
+    reference: parity.Outputs,
     quantisation: Mapping[str, Any],
     calibration: dict[str, Any],
     ranges: Ranges,
 ) -> Artefact:
-    """Returns the C artefact of an int8 graph; `reference` (n, size) is the float graph's output for `windows`.
+    """Returns the C artefact of an int8 graph; `reference` are the float graph's outputs (n, size) for `windows`.
 
     `quantisation` and `calibration` are what the contract says of the graph, and the gate of its ranges.
     """
     files = emit(graph, name="network")
     gates = {"structure": structure_gate(files.header, files.source, graph), "calibration": calibration}
-    gates["output_parity"] = parity.int8_gate(reference, run_of(graph, files)(windows))
+    gates |= parity.output_gates(reference, run_all_of(graph, files)(windows))
     gates["integer_parity"] = integer_gate(graph, files, windows[:COMPARED])
     made = {**quantisation, "format": "C99 int8"}
     return Artefact("int8", "int8", graph, gates, made, dict(ranges), written=C_FORMATS)
 
 
-def run_of(graph: Graph, files: Sources | None = None) -> parity.Run:
-    """Returns the graph as compiled C, or its simulation where there is no compiler: the numbers are the same."""
+def run_of(graph: Graph, files: Sources | None = None, output: str | None = None) -> parity.Run:
+    """Returns what gives one output, the first without a name: compiled C, or its simulation without a compiler."""
+    run = run_all_of(graph, files)
+    return lambda windows: run(windows)[output or graph.outputs[0]]
+
+
+def run_all_of(graph: Graph, files: Sources | None = None) -> Callable[[Windows], parity.Outputs]:
+    """Returns what gives every output: compiled C, or its simulation without a compiler, which has the same numbers."""
     try:
-        return C99Session(files or emit(graph, name="network")).run
+        return C99Session(files or emit(graph, name="network")).run_all
     except MissingPackageError:
         return lambda windows: simulated(graph, windows)
 
 
-def simulated(graph: Graph, windows: Windows) -> Windows:
+def simulated(graph: Graph, windows: Windows) -> dict[str, Windows]:
     """Returns the simulation's outputs (n, size), as floats on both sides."""
-    entry, output = (graph.tensors[name].quant for name in (graph.inputs[0], graph.outputs[0]))
-    assert entry is not None
-    assert output is not None
-    integers = quantised(windows, float(entry.scale[0]), entry.zero_point, np.dtype(np.int8))
-    steps = simulate(graph, integers, arithmetic=Arithmetic.FIXED)[graph.outputs[0]].reshape(len(windows), -1)
-    floats: Windows = (steps.astype(np.float32) - np.float32(output.zero_point)) * output.scale[0]
+    steps = simulate(graph, _integers(graph, windows), arithmetic=Arithmetic.FIXED)
+    floats: dict[str, Windows] = {}
+    for name in graph.outputs:
+        quant = graph.tensors[name].quant
+        assert quant is not None
+        values = steps[name].reshape(len(windows), -1).astype(np.float32)
+        floats[name] = (values - np.float32(quant.zero_point)) * quant.scale[0]
     return floats
+
+
+def _integers(graph: Graph, windows: Windows) -> NDArray[np.int8]:
+    """Returns windows in the steps of the graph's input."""
+    quant = graph.tensors[graph.inputs[0]].quant
+    assert quant is not None
+    return quantised(windows, float(quant.scale[0]), quant.zero_point, np.dtype(np.int8))
 
 
 def structure_gate(header: bytes, source: bytes, graph: Graph | None = None) -> dict[str, Any]:
@@ -85,9 +99,7 @@ def structure_gate(header: bytes, source: bytes, graph: Graph | None = None) -> 
 
 def integer_gate(graph: Graph, files: Sources, windows: Windows) -> dict[str, Any]:
     """Returns whether the compiled code gives the simulation's integers, on `windows` and on extremes."""
-    entry = graph.tensors[graph.inputs[0]]
-    assert entry.quant is not None
-    integers = quantised(windows, float(entry.quant.scale[0]), entry.quant.zero_point, np.dtype(np.int8))
+    integers = _integers(graph, windows)
     integers = np.concatenate([integers, extremes(integers.shape[1:])])
     try:
         session = C99Session(files)
@@ -95,12 +107,14 @@ def integer_gate(graph: Graph, files: Sources, windows: Windows) -> dict[str, An
         return {"result": parity.ABSENT, "why": str(error)}
     except ArtefactError as error:
         return {"result": parity.FAILED, "why": str(error)}
-    given = session.run_integers(integers).astype(int)
-    expected = simulate(graph, integers, arithmetic=Arithmetic.FIXED)[graph.outputs[0]].reshape(given.shape)
-    most = int(np.abs(given - expected).max())
-    verdict = parity.PASSED if most == 0 else parity.FAILED
-    why = {} if most == 0 else {"why": f"compiled code is up to {most} steps off the integer definition"}
-    return {"result": verdict, "windows": len(integers), "lsb": most, "lsb_bound": 0, **why}
+    given = session.run_all_integers(integers)
+    expected = simulate(graph, integers, arithmetic=Arithmetic.FIXED)
+    off = {name: _most_off(given[name], expected[name]) for name in graph.outputs}
+    return {"windows": len(integers), **parity.steps_gate(off, dict.fromkeys(off, 0))}
+
+
+def _most_off(a: NDArray[Any], b: NDArray[Any]) -> int:
+    return int(np.abs(a.astype(int) - b.reshape(a.shape).astype(int)).max())
 
 
 def extremes(shape: tuple[int, ...]) -> NDArray[np.int8]:
@@ -111,14 +125,12 @@ def extremes(shape: tuple[int, ...]) -> NDArray[np.int8]:
     return found
 
 
-def file_gates(path: Path, windows: Windows, reference: Windows, twin: Path | None) -> dict[str, dict[str, Any]]:
-    """Returns the gates that the files alone allow; `reference` is the float graph's output for `windows`.
+def file_gates(path: Path, windows: Windows, reference: parity.Outputs, twin: Path | None) -> dict[str, dict[str, Any]]:
+    """Returns the gates that the files alone allow; `reference` are the float graph's outputs for `windows`.
 
     `twin` is the TFLite file of the same graph, if it is there: tflite-runtime's reference kernels, which compute in
     integers as the C does, have to give the same bits, and LiteRT's nearly.
     """
-    from ecgkd_export.tflite_artefacts import lsb_bound
-
     try:
         found = read_path(path)
     except ArtefactError as error:
@@ -128,37 +140,45 @@ def file_gates(path: Path, windows: Windows, reference: Windows, twin: Path | No
         session = C99Session(found)
     except MissingPackageError as error:
         absent = {"result": parity.ABSENT, "why": str(error)}
-        return {**gates, "output_parity": absent, "runtimes": absent}
+        return {**gates, **_each_output(reference, absent), "runtimes": absent}
     except ArtefactError as error:
-        return {**gates, "output_parity": {"result": parity.FAILED, "why": str(error)}}
-    given = session.run(windows)
-    gates["output_parity"] = parity.int8_gate(reference, given)
-    bound = lsb_bound(given / float(session.facts["output"]["scale"]))
-    gates["runtimes"] = _runtimes(session, twin, windows[:COMPARED], bound)
+        return {**gates, **_each_output(reference, {"result": parity.FAILED, "why": str(error)})}
+    gates |= parity.output_gates(reference, session.run_all(windows))
+    gates["runtimes"] = _runtimes(session, twin, session.as_input(windows[:COMPARED]))
     return gates
 
 
-def _runtimes(session: C99Session, twin: Path | None, windows: Windows, bound: int) -> dict[str, Any]:
+def _each_output(reference: parity.Outputs, verdict: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Returns one verdict under each name that `parity.output_gates` gives."""
+    return dict.fromkeys(parity.output_gates(reference, {}), verdict)
+
+
+def _runtimes(session: C99Session, twin: Path | None, integers: NDArray[Any]) -> dict[str, Any]:
+    """Returns whether the TFLite runtimes give the same integers for `integers` (n, …)."""
     from ecgkd_export.run.litert import LiteRtSession
     from ecgkd_export.run.tflite_runtime import TfliteRuntimeSession
+    from ecgkd_export.tflite_artefacts import fast_bounds
 
     if twin is None:
         return {"result": parity.ABSENT, "why": "the TFLite file of this graph is not beside it"}
-    given = session.run(windows)
+    given = session.run_all_integers(integers)
     found: dict[str, Any] = {}
-    for name, runtime, most in (
-        ("tflite-runtime, reference", TfliteRuntimeSession, 0),
-        ("LiteRT, reference", LiteRtSession, bound),
+    for name, runtime, bounds in (
+        ("tflite-runtime, reference", TfliteRuntimeSession, dict.fromkeys(given, 0)),
+        ("LiteRT, reference", LiteRtSession, fast_bounds(given)),
     ):
         try:
-            other = runtime(twin, kernels="reference").run(windows)
+            other = runtime(twin, kernels="reference").run_all_integers(integers)
         except MissingPackageError as error:
             found[name] = {"result": parity.ABSENT, "why": str(error)}
             continue
         except ArtefactError as error:
             found[name] = {"result": parity.FAILED, "why": str(error)}
             continue
-        off = round(float(np.abs(other - given).max()) / float(session.facts["output"]["scale"]))
-        found[name] = {"result": parity.PASSED if off <= most else parity.FAILED, "lsb": off, "lsb_bound": most}
+        if set(other) != set(given):
+            why = f"its outputs are {', '.join(other)}; the C's are {', '.join(given)}"
+            found[name] = {"result": parity.FAILED, "why": why}
+            continue
+        found[name] = parity.steps_gate({key: _most_off(given[key], other[key]) for key in given}, bounds)
     failed = any(one["result"] == parity.FAILED for one in found.values())
     return {"result": parity.FAILED if failed else parity.PASSED, "runtimes": found}

@@ -14,16 +14,17 @@ from ecgkd_export.errors import GraphError
 from ecgkd_export.graph import Graph
 from ecgkd_export.metadata import to_bytes
 from ecgkd_export.ort_int8 import Ranges, Settings
+from ecgkd_export.parity import Outputs
 from ecgkd_export.rewrite import Profile
 from ecgkd_export.run.litert import LiteRtSession
 from ecgkd_export.run.ort import OrtSession
-from ecgkd_export.torch_onnx import to_onnx
+from ecgkd_export.torch_onnx import OUTPUT, to_onnx
 
 if TYPE_CHECKING:
     import onnx
     from torch import nn
 
-__all__ = ["Artefact", "convert", "describe", "run_torch", "runner"]
+__all__ = ["Artefact", "convert", "describe", "run_torch", "run_torch_all", "runner"]
 
 Progress = Callable[[int, int, str], None]
 TOTAL = 6
@@ -34,6 +35,7 @@ def convert(
     source: "nn.Module | onnx.ModelProto",
     windows: NDArray[np.float32],
     *,
+    outputs: Sequence[str] = (OUTPUT,),
     int8: bool = True,
     formats: Sequence[str] = ONNX_FORMATS,
     settings: Settings | None = None,
@@ -43,20 +45,24 @@ def convert(
     float_tflite: bool = False,
     tuning: tflite_artefacts.Tuning | None = None,
     extra_gates: Mapping[str, parity.Score] | None = None,
+    class_gates: Mapping[str, tuple[str, parity.Score]] | None = None,
     progress: Progress | None = None,
 ) -> list[Artefact]:
     """Returns the float artefact and, with `int8`, those of ONNX Runtime and of TFLite (int8 and w8), by `formats`.
 
-    `source` is a network in export form, or a float graph that was exported before. `windows` (n, …) calibrate and
-    compare; with `ranges`, of this very graph, they only compare, and `origin` is what is known of them. For another
-    `profile` than `cpu` there is TFLite int8 alone. `float_tflite`: also the float graph for LiteRT, to compare times
-    with. `tuning` is TFLite int8's. `extra_gates` are run on every artefact but the float one.
+    `source` is a network in export form, or a float graph that was exported before; `outputs` names its outputs:
+    `embedding`, then those that are scores of classes (1, n). `windows` (n, …) calibrate and compare; with `ranges`, of
+    this very graph, they only compare, and `origin` is what is known of them. For another `profile` than `cpu` there is
+    TFLite int8 alone. `float_tflite`: also the float graph for LiteRT, to compare times with. `tuning` is TFLite
+    int8's. `extra_gates` are run on every artefact but the float one, on its embedding; so are `class_gates`, by name
+    of the gate, each on the output that it names.
 
     Raises: GraphError where the network cannot be converted; a gate that says no is a result, not an error.
     """
     tell = progress or (lambda done, total, what: None)
     tell(0, TOTAL, "float graph")
-    float_artefact, reference = _float(source, windows)
+    float_artefact, reference = _float(source, windows, outputs)
+    further = {**{name: (OUTPUT, gate) for name, gate in (extra_gates or {}).items()}, **(class_gates or {})}
     if not int8:
         return [float_artefact]
     model = float_artefact.model
@@ -79,29 +85,33 @@ def convert(
     if set(formats) & set(C_FORMATS) and profile == Profile.CPU:
         tell(3, TOTAL, "int8 as C")
         made.append(_c99(model, windows, reference, settings, known, calibration, tuning, _twin(made)))
-    run_float = OrtSession(to_bytes(model, {})).run
     gated: list[Artefact] = []
     for position, one in enumerate(made):
         tell(3 + position, TOTAL, f"gates of {one.runtime}")
         twin = _twin(gated) if one.written else None
         if twin is not None:
             said = "of the TFLite file, whose graph it is"
-            further = {name: {**twin.gates[name], "quoted": said} for name in extra_gates or {}}
+            scored = {name: {**twin.gates[name], "quoted": said} for name in further}
         else:
-            further = {name: score(run_float, runner(one)) for name, score in (extra_gates or {}).items()}
-        gated.append(replace(one, gates={**one.gates, **further}, ranges=dict(known)))
+            scored = {name: score(runner(float_artefact, of), runner(one, of)) for name, (of, score) in further.items()}
+        gated.append(replace(one, gates={**one.gates, **scored}, ranges=dict(known)))
     tell(TOTAL, TOTAL, "done")
     kept = calibration.describe() if calibration.measured else calibration.origin
     return [replace(float_artefact, ranges=dict(known), quantisation=kept if known else {}), *gated]
 
 
-def runner(artefact: Artefact) -> parity.Run:
-    """Returns what runs an artefact: inputs (n, …) to outputs (n, size)."""
-    if isinstance(artefact.model, Graph):
-        if artefact.written == C_FORMATS:
-            return c99_artefacts.run_of(artefact.model)
-        return LiteRtSession(artefact.file("tflite", {})).run
-    return OrtSession(artefact.file("onnx", {})).run
+def runner(artefact: Artefact, output: str = OUTPUT) -> parity.Run:
+    """Returns what runs an artefact: inputs (n, …) to one of its outputs (n, size).
+
+    Raises: GraphError for an output that it has not.
+    """
+    if output not in artefact.outputs:
+        raise GraphError(f"no output {output}; the {artefact.runtime} graph has {', '.join(artefact.outputs)}")
+    if isinstance(artefact.model, Graph) and artefact.written == C_FORMATS:
+        return c99_artefacts.run_of(artefact.model, output=output)
+    session = LiteRtSession if isinstance(artefact.model, Graph) else OrtSession
+    run_all = session(artefact.file(artefact.formats[0], {})).run_all
+    return lambda windows: run_all(windows)[output]
 
 
 @dataclass
@@ -143,7 +153,7 @@ def calibration_gate(said: Mapping[str, Any], graph_sha256: str) -> dict[str, An
 def _ort_int8(
     model: "onnx.ModelProto",
     windows: NDArray[np.float32],
-    reference: NDArray[np.float32],
+    reference: Outputs,
     settings: Settings,
     known: Ranges,
     calibration: _Calibration,
@@ -155,9 +165,9 @@ def _ort_int8(
     quantised = ort_int8.quantise(model, known, settings)
     said, gate = calibration.of(stored)
     gates = {
-        "structure": structure.int8_gate(quantised),
+        "structure": structure.int8_gate(quantised, tuple(reference)),
         "calibration": gate,
-        "output_parity": parity.int8_gate(reference, OrtSession(to_bytes(quantised, {})).run(windows)),
+        **parity.output_gates(reference, OrtSession(to_bytes(quantised, {})).run_all(windows)),
     }
     return Artefact("int8", "ort-int8", quantised, gates, {**settings.describe(model), **said})
 
@@ -165,7 +175,7 @@ def _ort_int8(
 def _tflite(
     model: "onnx.ModelProto",
     windows: NDArray[np.float32],
-    reference: NDArray[np.float32],
+    reference: Outputs,
     settings: Settings,
     known: Ranges,
     calibration: _Calibration,
@@ -199,7 +209,7 @@ def _prepared(
 def _c99(
     model: "onnx.ModelProto",
     windows: NDArray[np.float32],
-    reference: NDArray[np.float32],
+    reference: Outputs,
     settings: Settings,
     known: Ranges,
     calibration: _Calibration,
@@ -229,27 +239,42 @@ def describe(windows: NDArray[np.float32]) -> dict[str, Any]:
     return {"windows": len(windows), "windows_sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _float(source: "nn.Module | onnx.ModelProto", windows: NDArray[np.float32]) -> tuple[Artefact, NDArray[np.float32]]:
+def _float(
+    source: "nn.Module | onnx.ModelProto", windows: NDArray[np.float32], names: Sequence[str]
+) -> tuple[Artefact, Outputs]:
     """Returns the float artefact and its outputs for `windows`."""
     if not len(windows):
         raise GraphError("no windows to calibrate and compare on")
     model: Any = source
     if not callable(source):
-        outputs = OrtSession(to_bytes(model, {})).run(windows)
+        given = OrtSession(to_bytes(model, {})).run_all(windows)
+        if tuple(given) != tuple(names):
+            raise GraphError(f"the graph gives {', '.join(given)}; expected {', '.join(names)}")
         same: dict[str, Any] = {"result": parity.ABSENT, "why": "made from an ONNX file, not from PyTorch"}
     else:
-        model = to_onnx(source, windows[:1])
-        outputs = OrtSession(to_bytes(model, {})).run(windows)
-        same = parity.float_gate(run_torch(source, windows), outputs)
-    gates = {"structure": structure.float_gate(model), "float_parity": same}
-    return Artefact("fp32", "onnx-fp32", model, gates), outputs
+        model = to_onnx(source, windows[:1], names)
+        given = OrtSession(to_bytes(model, {})).run_all(windows)
+        same = parity.over_outputs(parity.float_gate, run_torch_all(source, windows, names), given)
+    gates = {"structure": structure.float_gate(model, names), "float_parity": same}
+    return Artefact("fp32", "onnx-fp32", model, gates), given
 
 
 def run_torch(module: "nn.Module", windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns PyTorch's outputs for `windows` (n, …), one at a time as the export form takes them."""
+    """Returns PyTorch's first output for `windows` (n, …), one at a time as the export form takes them."""
+    return _run_torch(module, windows)[0]
+
+
+def run_torch_all(
+    module: "nn.Module", windows: NDArray[np.float32], outputs: Sequence[str] = (OUTPUT,)
+) -> dict[str, NDArray[np.float32]]:
+    """Returns PyTorch's outputs, which `outputs` names in the module's order; as `run_torch`."""
+    return dict(zip(outputs, _run_torch(module, windows), strict=True))
+
+
+def _run_torch(module: "nn.Module", windows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     import torch
 
     with torch.no_grad():
-        rows = [module(torch.from_numpy(windows[i : i + 1])).numpy() for i in range(len(windows))]
-    joined: NDArray[np.float32] = np.concatenate(rows)
-    return joined
+        rows = [module(torch.from_numpy(windows[i : i + 1])) for i in range(len(windows))]
+    together = zip(*(row if isinstance(row, tuple) else (row,) for row in rows), strict=True)
+    return [np.concatenate([value.numpy() for value in one]) for one in together]

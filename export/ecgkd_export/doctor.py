@@ -1,6 +1,6 @@
 """Float graphs in which a part of an int8 graph is rounded and nothing else: what the quantisation doctor runs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,20 +26,21 @@ class Part:
     tensors: tuple[str, ...]
 
 
-def tensors(graph: Graph, quantised: Graph) -> list[Part]:
+def tensors(graph: Graph, quantised: Graph, outputs: Sequence[str] | None = None) -> list[Part]:
     """Returns the tensors of `quantised` that rounding changes, one by one; weights and bias of a layer count as one.
 
-    `graph` is the float graph that it was made of.
+    Those that `outputs`, by default the first, are made of. `graph` is the float graph that it was made of.
     """
-    return [Part(names[0], kind, names) for names, kind in groups(graph, quantised)]
+    behind = set().union(*(quantised.behind(name) for name in outputs or quantised.outputs[:1]))
+    return [Part(names[0], kind, names) for names, kind in groups(graph, quantised) if behind.issuperset(names)]
 
 
-def layers(graph: Graph, quantised: Graph) -> list[Part]:
-    """Returns the layers: weights, and all that is computed with them up to the next layer's."""
+def layers(graph: Graph, quantised: Graph, outputs: Sequence[str] | None = None) -> list[Part]:
+    """Returns the layers: weights, and all that is computed with them up to the next layer's; `outputs` as above."""
     starts = {op.inputs[1]: op.name for op in quantised.ops if op.kind in LAYERS and not op.name.endswith(SUMS)}
     found: dict[str, list[str]] = {}
     layer = "before the first layer"
-    for part in tensors(graph, quantised):
+    for part in tensors(graph, quantised, outputs):
         layer = starts.get(part.name, layer)
         found.setdefault(layer, []).extend(part.tensors)
     return [Part(name, "layer", tuple(names)) for name, names in found.items()]
@@ -75,6 +76,6 @@ def rounded(graph: Graph, quantised: Graph, names: Collection[str]) -> Graph:
     return check(Graph({name: kept[name] for name in used}, tuple(ops), quantised.inputs, quantised.outputs))
 
 
-def run(graph: Graph, windows: Floats) -> Floats:
-    """Returns the outputs (n, size) of a float graph, by LiteRT."""
-    return LiteRtSession(emit(graph, metadata={}, description="a part rounded")).run(windows)
+def run(graph: Graph, windows: Floats) -> dict[str, Floats]:
+    """Returns the outputs (n, size) of a float graph, by name, by LiteRT."""
+    return LiteRtSession(emit(graph, metadata={}, description="a part rounded")).run_all(windows)

@@ -144,6 +144,14 @@ class Graph:
         """Returns the operator behind every computed tensor."""
         return {op.output: op for op in self.ops}
 
+    def behind(self, name: str) -> set[str]:
+        """Returns the tensors that a tensor is made of, itself and constants included."""
+        found = {name}
+        for op in reversed(self.ops):
+            if op.output in found:
+                found.update(op.inputs)
+        return found
+
     def readers(self) -> dict[str, list[Op]]:
         """Returns the operators that read each tensor, in order."""
         found: dict[str, list[Op]] = {name: [] for name in self.tensors}

@@ -1,7 +1,7 @@
 """ONNX → graph: every operator that the networks need, channels last; anything else is refused by name."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from ecgkd_export.graph import Graph, Kind, Op, Shape, Tensor, check
 from ecgkd_export.lower_shape import SIGNAL_READERS
 from ecgkd_export.lowering import Facts, Lowering, Node
 from ecgkd_export.nodes import infer_shapes
-from ecgkd_export.torch_onnx import INPUT, OUTPUT
+from ecgkd_export.torch_onnx import INPUT, OUTPUT, check_outputs
 
 if TYPE_CHECKING:
     import onnx
@@ -57,7 +57,7 @@ HANDLERS: dict[str, Callable[[Lowering, Node], None]] = {
 
 
 def lower(model: "onnx.ModelProto") -> Graph:
-    """Returns the float graph of an ONNX model as `to_onnx` writes it: input `window`, output `embedding`.
+    """Returns the float graph of an ONNX model as `to_onnx` writes it: input `window`, first output `embedding`.
 
     Raises: GraphError naming the operator that is not known, or what makes the model another kind of thing.
     """
@@ -84,9 +84,14 @@ def _lowered(model: "onnx.ModelProto") -> Graph:
             HANDLERS[node.kind](state, node)
         except DAMAGE as error:
             raise node.refuse(f"not as ecgkd's own export writes it ({type(error).__name__}: {error})") from error
-    if OUTPUT not in state.values:
-        raise GraphError(f"nothing makes {OUTPUT}; the file is incomplete, export it again")
-    return check(_pruned(state, state.plain(OUTPUT)))
+    outputs = tuple(value.name for value in model.graph.output)
+    for name in outputs:
+        if name not in state.values:
+            raise GraphError(f"nothing makes {name}; the file is incomplete, export it again")
+    made = [state.plain(name) for name in outputs]
+    if len({*made, INPUT}) != len(made) + 1:
+        raise GraphError(f"outputs {', '.join(outputs)}: one is another, or the input; expected a tensor for each")
+    return check(_pruned(state, made, outputs))
 
 
 def _demand_ours(model: "onnx.ModelProto") -> None:
@@ -94,9 +99,10 @@ def _demand_ours(model: "onnx.ModelProto") -> None:
     initial = {tensor.name for tensor in model.graph.initializer}
     inputs = [value.name for value in model.graph.input if value.name not in initial]
     outputs = [value.name for value in model.graph.output]
-    if inputs != [INPUT] or outputs != [OUTPUT]:
+    if inputs != [INPUT] or outputs[:1] != [OUTPUT]:
         found = f"{', '.join(inputs) or 'nothing'} to {', '.join(outputs) or 'nothing'}"
         raise GraphError(f"the graph leads from {found}; expected {INPUT} to {OUTPUT}, as ecgkd's own export writes it")
+    check_outputs(outputs)
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     if opset < OLDEST_OPSET:
         raise GraphError(f"the graph is of ONNX opset {opset}; expected {OLDEST_OPSET} or later: export it again")
@@ -134,21 +140,24 @@ def _facts(model: "onnx.ModelProto") -> Facts:
     for node in model.graph.node:
         if node.output[0] not in shapes:
             raise GraphError(f"{node.op_type} {node.name}: the shape of {node.output[0]} cannot be worked out")
-    readers = Counter([*(name for node in model.graph.node for name in node.input), OUTPUT])
+    outputs = (value.name for value in model.graph.output)
+    readers = Counter([*(name for node in model.graph.node for name in node.input), *outputs])
     for_signals = {node.input[0] for node in model.graph.node if node.op_type in SIGNAL_READERS and node.input}
     return Facts(shapes, constants, readers, frozenset(for_signals))
 
 
-def _pruned(state: Lowering, output: str) -> Graph:
-    """Returns the graph from the window to `output`, which gets the agreed name; what leads nowhere is left out."""
-    ops, needed = [], {output}
+def _pruned(state: Lowering, made: Sequence[str], outputs: tuple[str, ...]) -> Graph:
+    """Returns the graph from the window to the tensors `made`, which get the names `outputs`; the rest is left out."""
+    ops, needed = [], set(made)
     for op in reversed(_reshaped_once(state.ops)):
         if op.output in needed:
             ops.append(op)
             needed.update(op.inputs)
     tensors = {name: tensor for name, tensor in state.tensors.items() if name in needed or name == INPUT}
-    graph = Graph(tensors, tuple(reversed(ops)), (INPUT,), (output,))
-    return graph if output == OUTPUT else _renamed(graph, output)
+    graph = Graph(tensors, tuple(reversed(ops)), (INPUT,), tuple(made))
+    for position, name in enumerate(outputs):
+        graph = _renamed(graph, graph.outputs[position], name)
+    return graph
 
 
 def _reshaped_once(ops: list[Op]) -> list[Op]:
@@ -163,12 +172,14 @@ def _reshaped_once(ops: list[Op]) -> list[Op]:
     return joined
 
 
-def _renamed(graph: Graph, old: str) -> Graph:
-    """Returns the graph with its output called as agreed; a tensor that had that name in another layout swaps it."""
-    new = {old: OUTPUT, OUTPUT: old}
+def _renamed(graph: Graph, old: str, agreed: str) -> Graph:
+    """Returns the graph with the output `old` called `agreed`; a tensor that had that name in another layout swaps."""
+    if old == agreed:
+        return graph
+    new = {old: agreed, agreed: old}
     tensors = {new.get(name, name): replace(tensor, name=new.get(name, name)) for name, tensor in graph.tensors.items()}
     ops = tuple(
         replace(op, output=new.get(op.output, op.output), inputs=tuple(new.get(name, name) for name in op.inputs))
         for op in graph.ops
     )
-    return Graph(tensors, ops, graph.inputs, (OUTPUT,))
+    return Graph(tensors, ops, graph.inputs, tuple(new.get(name, name) for name in graph.outputs))

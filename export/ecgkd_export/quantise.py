@@ -212,15 +212,15 @@ def integer_weights(
 def _weights_only(graph: Graph, options: Options) -> Graph:
     """Returns the graph with int8 weights and float everything else.
 
-    The last layer stays float where it is on a single row: runtimes round what goes in to int8 too, with zero in the
+    The last layers stay float where they are on a single row: runtimes round what goes in to int8 too, with zero in the
     middle, and pooled features lie all on one side (a trained DT4ECG: cosine 0.9911 with its head in int8, 0.9994
     without).
     """
     tensors = dict(graph.tensors)
-    last = [op for op in graph.ops if op.kind in WEIGHTED][-1:]
+    last = _heads(graph)
     ops = []
     for op in graph.ops:
-        if op.kind not in WEIGHTED or (op in last and _single_row(graph, op)):
+        if op.kind not in WEIGHTED or op.output in last:
             ops.append(op)
             continue
         name = op.inputs[1]
@@ -230,6 +230,21 @@ def _weights_only(graph: Graph, options: Options) -> Graph:
         tensors[name] = Tensor(name, data.shape, DType.INT8, Quant(scale, axis=0 if per_channel else None), kernel)
         ops.append(op)
     return check(replace(graph, tensors=tensors, ops=tuple(ops)))
+
+
+def _heads(graph: Graph) -> set[str]:
+    """Returns the outputs of the layers on a single row that are the last before an output of the graph.
+
+    Of a further output all that it has to itself.
+    """
+    found: set[str] = set()
+    for position, name in enumerate(graph.outputs):
+        behind = graph.behind(name)
+        others = set().union(*(graph.behind(other) for other in graph.outputs if other != name))
+        layers = [op for op in graph.ops if op.kind in WEIGHTED and op.output in behind]
+        alone = [op for op in layers if position and op.output not in others]
+        found |= {op.output for op in (*alone, *layers[-1:]) if _single_row(graph, op)}
+    return found
 
 
 def _single_row(graph: Graph, op: Op) -> bool:

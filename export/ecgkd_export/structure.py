@@ -1,6 +1,7 @@
 """Is a graph what its name says: fixed shapes, agreed names, and int8 where it counts?"""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,19 +18,19 @@ FLOAT_KERNELS = (*PRODUCTS, "FusedConv", "FusedGemm", "FusedMatMul")
 INT8_KERNELS = ("QLinearConv", "QGemm", "QLinearMatMul", "MatMulIntegerToFloat", "ConvInteger", "MatMulInteger")
 
 
-def float_gate(model: "onnx.ModelProto") -> dict[str, Any]:
+def float_gate(model: "onnx.ModelProto", outputs: Sequence[str] = (OUTPUT,)) -> dict[str, Any]:
     """Returns the verdict on a float graph: names, shapes, opset, everything inside the file."""
-    return _verdict(_problems(model), operators=_count(model))
+    return _verdict(_problems(model, outputs), operators=_count(model))
 
 
-def int8_gate(model: "onnx.ModelProto") -> dict[str, Any]:
+def int8_gate(model: "onnx.ModelProto", outputs: Sequence[str] = (OUTPUT,)) -> dict[str, Any]:
     """Returns the verdict on an int8 graph: as `float_gate`, and every operator with weights runs in int8.
 
     Only layers on a single row may stay float. Asked twice: of the file, and of the graph that ONNX Runtime makes of
     it, where an operator that stayed between QuantizeLinear and DequantizeLinear without becoming an int8 kernel is
     slower than float.
     """
-    problems = _problems(model)
+    problems = _problems(model, outputs)
     makers = {output: node for node in model.graph.node for output in node.output}
     products = [node for node in model.graph.node if node.op_type in PRODUCTS]
     heavy = [node for node in products if any(_is_weight(name, makers) for name in node.input[:2])]
@@ -57,14 +58,15 @@ def int8_gate(model: "onnx.ModelProto") -> dict[str, Any]:
     return _verdict(problems, operators=_count(model), kernels=kernels, int8_kernels=int8, weighted=len(heavy))
 
 
-def _problems(model: "onnx.ModelProto") -> list[str]:
-    """Returns what is wrong with any graph of ours, in words."""
+def _problems(model: "onnx.ModelProto", outputs: Sequence[str]) -> list[str]:
+    """Returns what is wrong with any graph of ours that has these outputs, in words."""
     import onnx
 
     problems = []
-    for what, values, name in (("input", model.graph.input, INPUT), ("output", model.graph.output, OUTPUT)):
-        if [value.name for value in values] != [name]:
-            problems.append(f"{what}s {', '.join(value.name for value in values)}; expected {name} alone")
+    for what, values, names in (("input", model.graph.input, (INPUT,)), ("output", model.graph.output, outputs)):
+        problems += wrong_names(what, [value.name for value in values], names)
+    for value in model.graph.output[1:]:
+        problems += no_scores(value.name, [axis.dim_value for axis in value.type.tensor_type.shape.dim])
     shaped = infer_shapes(model)
     for value in [*shaped.graph.input, *shaped.graph.value_info, *shaped.graph.output]:
         if any(not axis.HasField("dim_value") for axis in value.type.tensor_type.shape.dim):
@@ -80,6 +82,21 @@ def _problems(model: "onnx.ModelProto") -> list[str]:
         problems.append(f"opset {opsets.get('', 0)}; expected {OPSET} or newer")
     problems += [f"{node.op_type} {node.name} is a custom operator" for node in model.graph.node if node.domain]
     return problems
+
+
+def wrong_names(what: str, found: Sequence[str], expected: Sequence[str]) -> list[str]:
+    """Returns how the names of a file's inputs or outputs are not those agreed, in words; their order counts."""
+    if list(found) == list(expected):
+        return []
+    asked = ", ".join(expected) + (" in this order" if len(expected) > 1 else " alone")
+    return [f"{what}s {', '.join(found) or 'absent'}; expected {asked}"]
+
+
+def no_scores(name: str, shape: Sequence[int]) -> list[str]:
+    """Returns why a further output cannot be scores of classes, in words."""
+    if len(shape) == 2 and shape[0] == 1 and shape[1] > 1:
+        return []
+    return [f"{name} is {tuple(shape)}; expected (1, n), scores of two classes or more"]
 
 
 def _verdict(problems: list[str], **figures: Any) -> dict[str, Any]:

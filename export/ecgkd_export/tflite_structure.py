@@ -1,13 +1,14 @@
 """Is a TFLite file what its name says: everything inside, agreed names, integers where it counts, old runtimes too?"""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ecgkd_export.errors import ArtefactError
 from ecgkd_export.parity import FAILED, PASSED
+from ecgkd_export.structure import no_scores, wrong_names
 from ecgkd_export.tflite.read import FileOp, FileTensor, TfliteFile, read, unsound
 from ecgkd_export.torch_onnx import INPUT, OUTPUT
 
@@ -56,34 +57,38 @@ INT8_SHARE = 0.9
 """Of the weights of a w8 file; layers on a single row may stay float and do not count."""
 
 
-def float_gate(content: bytes) -> dict[str, Any]:
+def float_gate(content: bytes, outputs: Sequence[str] = (OUTPUT,)) -> dict[str, Any]:
     """Returns the verdict on a float file: names, shapes, versions, everything inside the file."""
-    return _gate(content, "cpu", _float_problems)
+    return _gate(content, "cpu", outputs, _float_problems)
 
 
-def int8_gate(content: bytes, profile: str = "cpu") -> dict[str, Any]:
+def int8_gate(content: bytes, profile: str = "cpu", outputs: Sequence[str] = (OUTPUT,)) -> dict[str, Any]:
     """Returns the verdict on an int8 file: as `float_gate`, no float tensor in it, and nothing `profile` has not."""
-    return _gate(content, profile, _int8_problems)
+    return _gate(content, profile, outputs, _int8_problems)
 
 
-def w8_gate(content: bytes) -> dict[str, Any]:
+def w8_gate(content: bytes, outputs: Sequence[str] = (OUTPUT,)) -> dict[str, Any]:
     """Returns the verdict on a file with int8 weights: as `float_gate`, and all large weights are int8."""
-    return _gate(content, "cpu", _w8_problems)
+    return _gate(content, "cpu", outputs, _w8_problems)
 
 
-def file_gate(content: bytes, precision: str, profile: str = "cpu") -> dict[str, Any]:
+def file_gate(
+    content: bytes, precision: str, profile: str = "cpu", outputs: Sequence[str] = (OUTPUT,)
+) -> dict[str, Any]:
     """Returns the verdict on a file of `precision`: `fp32`, `int8` or `w8`."""
     if precision == "int8":
-        return int8_gate(content, profile)
-    return w8_gate(content) if precision == "w8" else float_gate(content)
+        return int8_gate(content, profile, outputs)
+    return w8_gate(content, outputs) if precision == "w8" else float_gate(content, outputs)
 
 
-def _gate(content: bytes, profile: str, further: Callable[[TfliteFile], list[str]]) -> dict[str, Any]:
+def _gate(
+    content: bytes, profile: str, outputs: Sequence[str], further: Callable[[TfliteFile], list[str]]
+) -> dict[str, Any]:
     try:
         file = read(content)
     except ArtefactError as error:
         return {"result": FAILED, "problems": [str(error)]}
-    problems = [*_problems(file), *further(file), *_lacking(file, profile)]
+    problems = [*_problems(file, outputs), *further(file), *_lacking(file, profile)]
     count = dict(sorted(Counter(op.code for op in file.ops).items()))
     weights = sum(len(tensor.data) for tensor in file.tensors if tensor.data is not None)
     left = {code: times for code, times in count.items() if code in LEFT_BY_NPU}
@@ -97,14 +102,15 @@ def _gate(content: bytes, profile: str, further: Callable[[TfliteFile], list[str
     }
 
 
-def _problems(file: TfliteFile) -> list[str]:
-    """Returns what is wrong with any file of ours, in words."""
+def _problems(file: TfliteFile, outputs: Sequence[str]) -> list[str]:
+    """Returns what is wrong with any file of ours that has these outputs, in words."""
     problems = unsound(file)
-    for what, found, name in (("input", file.names(file.inputs), INPUT), ("output", file.names(file.outputs), OUTPUT)):
-        if found != [name]:
-            problems.append(f"{what}s {', '.join(found) or 'absent'}; expected {name} alone")
-    if list(file.signatures.values()) != [((INPUT,), (OUTPUT,))]:
-        problems.append(f"no signature that takes {INPUT} and gives {OUTPUT}")
+    problems += wrong_names("input", file.names(file.inputs), (INPUT,))
+    problems += wrong_names("output", file.names(file.outputs), outputs)
+    for place in file.outputs[1:]:
+        problems += no_scores(file.tensors[place].name, file.tensors[place].shape)
+    if list(file.signatures.values()) != [((INPUT,), tuple(outputs))]:
+        problems.append(f"no signature that takes {INPUT} and gives {', '.join(outputs)}")
     problems += [f"{tensor.name} has a dynamic shape" for tensor in file.tensors if tensor.dynamic]
     if file.subgraphs != 1:
         problems.append(f"{file.subgraphs} subgraphs; expected one")

@@ -27,7 +27,7 @@ MOST_WEIGHT = 127
 
 
 class TorchGraph(nn.Module):
-    """A graph that runs on (n, *shape of its one input) and gives its one output (n, *shape)."""
+    """A graph that runs on (n, *shape of its one input) and gives its first output (n, *shape)."""
 
     def __init__(self, graph: Graph, quantised: Graph | None = None) -> None:
         """`graph` is float; with `quantised`, the integer graph that was made of it, rounding is part of the run."""
@@ -52,6 +52,10 @@ class TorchGraph(nn.Module):
         }
 
     def forward(self, windows: Tensor) -> Tensor:
+        return self.run_all(windows)[self.running.outputs[0]]
+
+    def run_all(self, windows: Tensor) -> dict[str, Tensor]:
+        """Returns every output (n, *shape), by name."""
         entry = self.running.tensors[self.running.inputs[0]]
         values = {entry.name: self._on_grid(entry, windows.reshape(len(windows), *entry.shape))}
         for op in self.running.ops:
@@ -60,7 +64,7 @@ class TorchGraph(nn.Module):
             if op.attributes.get("activation") == "relu":
                 result = functional.relu(result)
             values[op.output] = result if op.kind in MOVES else self._on_grid(tensor, result)
-        return values[self.running.outputs[0]]
+        return {name: values[name] for name in self.running.outputs}
 
     def _inputs(self, op: Op, values: Mapping[str, Tensor]) -> list[Tensor]:
         layer = self.layers.get(op.output)

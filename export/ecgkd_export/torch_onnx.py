@@ -1,10 +1,10 @@
-"""PyTorch → ONNX: dynamo exporter, onnxsim, one named input and output. And PyTorch's own program file."""
+"""PyTorch → ONNX: dynamo exporter, onnxsim, input and outputs by name. And PyTorch's own program file."""
 
 import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ OPSET = 20
 """Gelu is one node from here on."""
 INPUT = "window"
 OUTPUT = "embedding"
+"""The first output. Further ones, of any other name, are scores of classes (1, n)."""
 
 
 @contextlib.contextmanager
@@ -37,11 +38,13 @@ def _quiet() -> Iterator[None]:
         logging.disable(disabled)
 
 
-def to_onnx(module: "nn.Module", example: NDArray[np.float32]) -> "onnx.ModelProto":
+def to_onnx(module: "nn.Module", example: NDArray[np.float32], outputs: Sequence[str] = (OUTPUT,)) -> "onnx.ModelProto":
     """Returns the simplified ONNX graph of `module`, its shapes fixed to those of `example`.
 
-    Input `window`, output `embedding`. Raises: GraphError where the exporter or the simplifier gives up.
+    Input `window`; `outputs` in the order in which the module gives them, `embedding` first. Raises: GraphError for
+    other names or another number of outputs, or where the exporter or the simplifier gives up.
     """
+    check_outputs(outputs)
     try:
         import onnxscript  # noqa: F401
         import onnxsim
@@ -56,16 +59,25 @@ def to_onnx(module: "nn.Module", example: NDArray[np.float32]) -> "onnx.ModelPro
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=[INPUT],
-                output_names=[OUTPUT],
+                output_names=list(outputs),
                 verbose=False,
             )
             assert program is not None
             simplified, checked = onnxsim.simplify(program.model_proto)
     except Exception as error:
         raise GraphError(f"{type(module).__name__}: PyTorch cannot export it to ONNX ({_first_line(error)})") from error
+    given = [value.name for value in simplified.graph.output]
+    if given != list(outputs):
+        raise GraphError(f"{type(module).__name__} gives {len(given)} output(s); expected {', '.join(outputs)}")
     if not checked:
         raise GraphError(f"{type(module).__name__}: onnxsim changed what the graph computes")
     return without_metadata(simplified)
+
+
+def check_outputs(outputs: Sequence[str]) -> None:
+    """Raises: GraphError for outputs that are not named as agreed: `embedding` first, no name twice."""
+    if not outputs or outputs[0] != OUTPUT or len({INPUT, *outputs}) != len(outputs) + 1:
+        raise GraphError(f"outputs {', '.join(outputs) or 'absent'}; expected {OUTPUT} first, and each name once")
 
 
 def save_program(module: "nn.Module", example: NDArray[np.float32], path: Path) -> None:

@@ -5,6 +5,7 @@ ecgkd_result_t ecgkd_enrol_begin(ecgkd_t *e)
     if (e == NULL || e->config.model == NULL)
         return ECGKD_BAD_ARGUMENT;
     memset(&e->now.enrolment, 0, sizeof e->now.enrolment);
+    memset(&e->activity, 0, sizeof e->activity);
     e->mode = ECGKD_ENROLLING;
     e->placement = 0;
     ecgkd_drop_samples(e);
@@ -28,6 +29,7 @@ ecgkd_result_t ecgkd_enrol_take(ecgkd_t *e)
     now->placement[now->usable] = e->placement;
     memcpy(now->embeddings[now->usable], e->embedding, e->config.decision->size);
     now->usable++;
+    ecgkd_activity_take(e);
     return now->usable < ECGKD_MAX_ENROL_WINDOWS ? ECGKD_WINDOW_TAKEN : ECGKD_WINDOWS_FULL;
 }
 

@@ -1,8 +1,6 @@
 #include "owner.h"
 #include "signal.h"
 
-#define LARGEST 16777216 /* µV, ±2^24 */
-
 static bool sound(const ecgkd_decision_t *d)
 {
     if (d->magic != ECGKD_DECISION_MAGIC || d->abi != ECGKD_DECISION_ABI || d->embedding_space == NULL)
@@ -24,7 +22,8 @@ ecgkd_result_t ecgkd_init(ecgkd_t *e, const ecgkd_config_t *config)
     const ecgkd_decision_t *d = config->decision;
     uint32_t fs = config->rate->fs;
     memset(e, 0, sizeof *e);
-    if (ecgkd_model_check(model) != ECGKD_OK || model->window_size != ECGKD_WINDOW_SAMPLES || !sound(d))
+    if (ecgkd_model_check(model) != ECGKD_OK || model->window_size != ECGKD_WINDOW_SAMPLES ||
+        model->activity_size > ECGKD_MAX_ACTIVITIES || !sound(d))
         return ECGKD_BAD_MODEL;
     if (model->embedding_size != d->size || model->embedding_space == NULL ||
         strcmp(model->embedding_space, d->embedding_space) != 0)
@@ -35,32 +34,6 @@ ecgkd_result_t ecgkd_init(ecgkd_t *e, const ecgkd_config_t *config)
         return ECGKD_BAD_MEMORY;
     e->config = *config;
     return ECGKD_DONE;
-}
-
-/* ---- samples ---- */
-
-ecgkd_result_t ecgkd_push(ecgkd_t *e, int32_t microvolts)
-{
-    if (e == NULL || e->config.ring == NULL)
-        return ECGKD_BAD_ARGUMENT;
-    uint32_t head = e->head, next = head + 1 == e->config.ring_samples ? 0 : head + 1;
-    if (next == e->tail) {
-        e->lost = true;
-        return ECGKD_SAMPLES_LOST;
-    }
-    if (microvolts != ECGKD_MISSING)
-        microvolts = microvolts > LARGEST ? LARGEST : microvolts < -LARGEST ? -LARGEST : microvolts;
-    e->config.ring[head] = microvolts;
-    e->head = next;
-    return ECGKD_DONE;
-}
-
-void ecgkd_drop_samples(ecgkd_t *e)
-{
-    if (e != NULL) {
-        e->tail = e->head;
-        e->lost = false;
-    }
 }
 
 uint32_t ecgkd_poor(const ecgkd_t *e)
@@ -80,7 +53,7 @@ static ecgkd_result_t look(ecgkd_t *e)
     e->tail = tail < c->ring_samples ? tail : tail - c->ring_samples;
     if (e->poor != 0)
         return ECGKD_WINDOW_POOR;
-    if (ecgkd_model_run(c->model, e->window, e->embedding, c->arena, c->arena_bytes) != ECGKD_OK)
+    if (ecgkd_model_run(c->model, e->window, e->embedding, e->scores, c->arena, c->arena_bytes) != ECGKD_OK)
         return ECGKD_BAD_MODEL;
     return ECGKD_WINDOW_TAKEN;
 }

@@ -8,6 +8,7 @@ ecgkd_result_t ecgkd_verify_begin(ecgkd_t *e, const ecgkd_template_t *owner)
     if (owner->size != d->size || memcmp(owner->space, d->space, sizeof d->space) != 0)
         return ECGKD_OTHER_MODEL;
     ecgkd_verdict_begin(d, owner->vector, &e->now.verdict, e->config.arena);
+    memset(&e->activity, 0, sizeof e->activity);
     e->claimed = owner;
     e->mode = ECGKD_VERIFYING;
     ecgkd_drop_samples(e);
@@ -25,6 +26,7 @@ ecgkd_result_t ecgkd_verify_take(ecgkd_t *e)
 {
     const ecgkd_decision_t *d = e->config.decision;
     int32_t *embedding = e->config.arena;
+    ecgkd_activity_take(e);
     ecgkd_embedding_q15(e->embedding, d->size, embedding);
     return verified(e, ecgkd_verdict_add(d, e->claimed->vector, &e->now.verdict, embedding, embedding + d->size));
 }

@@ -39,10 +39,13 @@ extern "C" {
 #ifndef ECGKD_MAX_ENROL_WINDOWS
 #define ECGKD_MAX_ENROL_WINDOWS 16 /* 64 s of usable signal, at most 255 */
 #endif
+#ifndef ECGKD_MAX_ACTIVITIES
+#define ECGKD_MAX_ACTIVITIES 16 /* that a network tells apart */
+#endif
 
 #define ECGKD_MODEL_FS 250
 #define ECGKD_WINDOW_SECONDS 4
-#define ECGKD_WINDOW_SAMPLES 1000 /* of the network's input */
+#define ECGKD_WINDOW_SAMPLES 1000 /* of the network's input: one lead */
 #define ECGKD_LARGER(a, b) ((a) > (b) ? (a) : (b))
 
 /* Samples of the ring at `fs` Hz: a window, and a quarter of a second while it is looked at. */
@@ -176,6 +179,14 @@ typedef struct ecgkd_enrolment {
     int8_t embeddings[ECGKD_MAX_ENROL_WINDOWS][ECGKD_MAX_EMBEDDING];
 } ecgkd_enrolment_t;
 
+/* What the wearer does, as far as the windows tell; the verdict does not depend on it. */
+typedef struct ecgkd_activity {
+    uint16_t index;   /* of the likeliest, the first of equals */
+    uint16_t windows; /* that tell it; 0: none has come yet */
+    int32_t margin;   /* Q16: natural logarithm of its odds against the second likeliest, 0 where there is none */
+    int32_t sum[ECGKD_MAX_ACTIVITIES]; /* of scores, in steps of the model's activity_scale */
+} ecgkd_activity_t;
+
 typedef struct ecgkd_config {
     const ecgkd_model_t *model;
     const ecgkd_decision_t *decision;
@@ -191,6 +202,7 @@ typedef struct ecgkd_config {
 typedef struct ecgkd {
     int8_t window[ECGKD_WINDOW_SAMPLES];
     int8_t embedding[ECGKD_MAX_EMBEDDING];
+    int8_t scores[ECGKD_MAX_ACTIVITIES];
     ecgkd_config_t config;
     volatile uint32_t head; /* of the ring; written by ecgkd_push alone */
     volatile uint32_t tail; /* written by everybody else */
@@ -199,6 +211,7 @@ typedef struct ecgkd {
     uint8_t placement;
     uint32_t poor;
     const ecgkd_template_t *claimed;
+    ecgkd_activity_t activity;
     union {
         ecgkd_verdict_t verdict;
         ecgkd_enrolment_t enrolment;
@@ -240,6 +253,12 @@ ecgkd_result_t ecgkd_verify_begin(ecgkd_t *e, const ecgkd_template_t *owner);
 ecgkd_result_t ecgkd_verify_finish(ecgkd_t *e);
 /* Returns the verification that is going on or had its verdict last, NULL if something else was begun since. */
 const ecgkd_verdict_t *ecgkd_verdict(const ecgkd_t *e);
+
+/* Returns what the wearer does: by the usable windows that the verification or enrolment looked at which is going on or
+ * was begun last (an outlier of an enrolment counts too). NULL: this network does not tell. */
+const ecgkd_activity_t *ecgkd_activity(const ecgkd_t *e);
+/* Returns an activity's name; NULL where there is none of this index, or the network has no names. */
+const char *ecgkd_activity_name(const ecgkd_t *e, unsigned index);
 
 /* Lets the template follow the heart a twentieth of the way to the windows of the last verification, once, if that
  * accepted with plenty of evidence and the wearer confirmed in another way (PIN, passkey) who they are: `confirmed`.

@@ -36,7 +36,7 @@ typedef enum {
     ECGKD_ERROR_MODEL,     /* not a model, or one that was generated for another version of this header */
     ECGKD_ERROR_SIZE,      /* the arena, or a buffer, is smaller than the model says */
     ECGKD_ERROR_ALIGNMENT, /* the arena is not aligned to ECGKD_ALIGNMENT */
-    ECGKD_ERROR_OVERLAP,   /* window or embedding lies inside the arena */
+    ECGKD_ERROR_OVERLAP,   /* window, embedding or activity lies inside the arena or another of them */
     ECGKD_ERROR_ARGUMENT,  /* another argument is out of its range */
     ECGKD_STATUS_COUNT
 } ecgkd_status_t;
@@ -235,28 +235,34 @@ void ecgkd_copy_s8(const ecgkd_copy_t *op, const int8_t *in, int8_t *out, void *
 /* ---- models ---- */
 
 #define ECGKD_MODEL_MAGIC 0x65634b44u /* "ecKD" */
-#define ECGKD_MODEL_ABI 1u            /* of every struct in this file */
+#define ECGKD_MODEL_ABI 2u            /* of every struct in this file */
 
-/* A generated network. */
+/* A generated network. It has one output, the embedding, or two: activity, scores (logits) of what the wearer does,
+ * the larger the likelier. A score is (q - activity_zero_point) * activity_scale / 2^24. */
 typedef struct {
     uint32_t magic, abi;         /* ECGKD_MODEL_MAGIC, ECGKD_MODEL_ABI */
     const char *name;            /* of the artefact */
     const char *embedding_space; /* 64 hex digits: what templates are bound to */
-    uint32_t window_size;        /* bytes, int8 [samples] in front-end steps */
+    uint32_t window_size;        /* bytes, int8 [leads][samples] in front-end steps: all of a lead, then the next */
     uint32_t embedding_size;     /* bytes, int8 [width], zero point 0, of any length: normalise before comparing */
+    uint32_t activity_size;      /* bytes, int8 [activities]; 0: the network tells none */
+    int32_t activity_zero_point; /* -128..127 */
+    uint32_t activity_scale;     /* Q24, 1..2^31 - 1 */
+    const char *const *activity_names; /* [activities]; NULL: they have none */
     uint32_t arena_size;         /* bytes */
     uint32_t weights_size;       /* bytes of const tables */
-    void (*forward)(const int8_t *window, int8_t *embedding, uint8_t *arena); /* sizes and alignment checked before */
+    /* Sizes and alignment are checked before. */
+    void (*forward)(const int8_t *window, int8_t *embedding, int8_t *activity, uint8_t *arena);
 } ecgkd_model_t;
 
 /* Returns ECGKD_OK where `model` is one that this library can run. */
 ecgkd_status_t ecgkd_model_check(const ecgkd_model_t *model);
 
-/* Writes the embedding of one window. `arena` has arena_size bytes, at least model->arena_size, aligned to
- * ECGKD_ALIGNMENT; its content need not be kept between calls. Window and embedding overlap neither it nor each other.
- */
-ecgkd_status_t ecgkd_model_run(const ecgkd_model_t *model, const int8_t *window, int8_t *embedding, void *arena,
-                               size_t arena_size);
+/* Writes embedding and activity of one window. `activity` is NULL where nobody wants it, which spares the calls that
+ * nothing else needs, or where the network tells none. `arena` has arena_size bytes, at least model->arena_size, aligned
+ * to ECGKD_ALIGNMENT; its content need not be kept between calls. The buffers overlap neither it nor each other. */
+ecgkd_status_t ecgkd_model_run(const ecgkd_model_t *model, const int8_t *window, int8_t *embedding, int8_t *activity,
+                               void *arena, size_t arena_size);
 
 #ifdef __cplusplus
 }

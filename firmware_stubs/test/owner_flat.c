@@ -1,5 +1,5 @@
 /* The owner check's inner functions without structs, for tests that call them from Python. */
-#include "enrol.h"
+#include "owner.h"
 #include "sha256.h"
 #include "signal.h"
 
@@ -106,6 +106,27 @@ void flat_cohort(int32_t size, int32_t count, int32_t top, const int8_t *centroi
     int32_t numbers[15] = { 0, 0, 0, 0, count, top };
     ecgkd_decision_t d = decision(numbers, size, centroids, norms);
     ecgkd_cohort(&d, u, out, out + 1, scratch);
+}
+
+/* ---- activity ---- */
+
+/* scores: int8 [n][size]; out: index, windows, margin, sums [size] */
+void flat_activity(const int8_t *scores, int32_t n, int32_t size, int32_t zero_point, uint32_t scale, int32_t *out)
+{
+    static ecgkd_t e;
+    ecgkd_model_t model = { .activity_size = (uint32_t)size, .activity_zero_point = zero_point,
+                            .activity_scale = scale };
+    memset(&e, 0, sizeof e);
+    e.config.model = &model;
+    for (int32_t k = 0; k < n; k++) {
+        memcpy(e.scores, scores + k * size, (size_t)size);
+        ecgkd_activity_take(&e);
+    }
+    const ecgkd_activity_t *told = ecgkd_activity(&e);
+    out[0] = told->index;
+    out[1] = told->windows;
+    out[2] = told->margin;
+    memcpy(out + 3, told->sum, (size_t)size * sizeof *told->sum);
 }
 
 /* ---- templates ---- */

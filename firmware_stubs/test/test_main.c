@@ -131,10 +131,12 @@ static int check(const case_t *c)
 }
 
 /* A model of the simplest kind: it hands its window through the arena. */
-static void forward(const int8_t *window, int8_t *embedding, uint8_t *arena)
+static void forward(const int8_t *window, int8_t *embedding, int8_t *activity, uint8_t *arena)
 {
     memcpy(arena, window, 8);
     memcpy(embedding, arena, 8);
+    if (activity != NULL)
+        memcpy(activity, arena, 3);
 }
 
 static int refusals(void)
@@ -144,26 +146,39 @@ static int refusals(void)
         .magic = ECGKD_MODEL_MAGIC, .abi = ECGKD_MODEL_ABI, .name = "m", .embedding_space = "0", .window_size = 8,
         .embedding_size = 8, .arena_size = 32, .weights_size = 0, .forward = forward};
     const int8_t window[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-    int8_t embedding[8];
-    ecgkd_model_t other_abi = good, no_forward = good;
+    int8_t embedding[8], activity[3] = {0};
+    ecgkd_model_t other_abi = good, no_forward = good, both = good, no_scale = good, far_zero = good;
     other_abi.abi++;
     no_forward.forward = NULL;
+    both.activity_size = no_scale.activity_size = far_zero.activity_size = 3;
+    both.activity_scale = far_zero.activity_scale = 1u << 24;
+    far_zero.activity_zero_point = 128;
     int8_t *inside = (int8_t *)arena + 4;
     const struct {
         const char *what;
         ecgkd_status_t actual, expected;
     } tries[] = {
-        {"a good model", ecgkd_model_run(&good, window, embedding, arena, 32), ECGKD_OK},
-        {"no model", ecgkd_model_run(NULL, window, embedding, arena, 32), ECGKD_ERROR_NULL},
-        {"no window", ecgkd_model_run(&good, NULL, embedding, arena, 32), ECGKD_ERROR_NULL},
-        {"no embedding", ecgkd_model_run(&good, window, NULL, arena, 32), ECGKD_ERROR_NULL},
-        {"no arena", ecgkd_model_run(&good, window, embedding, NULL, 32), ECGKD_ERROR_NULL},
-        {"another version", ecgkd_model_run(&other_abi, window, embedding, arena, 32), ECGKD_ERROR_MODEL},
-        {"no function", ecgkd_model_run(&no_forward, window, embedding, arena, 32), ECGKD_ERROR_MODEL},
-        {"a small arena", ecgkd_model_run(&good, window, embedding, arena, 31), ECGKD_ERROR_SIZE},
-        {"a crooked arena", ecgkd_model_run(&good, window, embedding, arena + 8, 32), ECGKD_ERROR_ALIGNMENT},
-        {"window in the arena", ecgkd_model_run(&good, inside, embedding, arena, 32), ECGKD_ERROR_OVERLAP},
-        {"embedding in the arena", ecgkd_model_run(&good, window, inside, arena, 32), ECGKD_ERROR_OVERLAP},
+        {"a good model", ecgkd_model_run(&good, window, embedding, NULL, arena, 32), ECGKD_OK},
+        {"no model", ecgkd_model_run(NULL, window, embedding, NULL, arena, 32), ECGKD_ERROR_NULL},
+        {"no window", ecgkd_model_run(&good, NULL, embedding, NULL, arena, 32), ECGKD_ERROR_NULL},
+        {"no embedding", ecgkd_model_run(&good, window, NULL, NULL, arena, 32), ECGKD_ERROR_NULL},
+        {"no arena", ecgkd_model_run(&good, window, embedding, NULL, NULL, 32), ECGKD_ERROR_NULL},
+        {"another version", ecgkd_model_run(&other_abi, window, embedding, NULL, arena, 32), ECGKD_ERROR_MODEL},
+        {"no function", ecgkd_model_run(&no_forward, window, embedding, NULL, arena, 32), ECGKD_ERROR_MODEL},
+        {"a small arena", ecgkd_model_run(&good, window, embedding, NULL, arena, 31), ECGKD_ERROR_SIZE},
+        {"a crooked arena", ecgkd_model_run(&good, window, embedding, NULL, arena + 8, 32), ECGKD_ERROR_ALIGNMENT},
+        {"window in the arena", ecgkd_model_run(&good, inside, embedding, NULL, arena, 32), ECGKD_ERROR_OVERLAP},
+        {"embedding in the arena", ecgkd_model_run(&good, window, inside, NULL, arena, 32), ECGKD_ERROR_OVERLAP},
+        {"both outputs", ecgkd_model_run(&both, window, embedding, activity, arena, 32), ECGKD_OK},
+        {"one of two", ecgkd_model_run(&both, window, embedding, NULL, arena, 32), ECGKD_OK},
+        {"an activity that is not told", ecgkd_model_run(&good, window, embedding, inside, arena, 32), ECGKD_OK},
+        {"activity in the arena", ecgkd_model_run(&both, window, embedding, inside, arena, 32), ECGKD_ERROR_OVERLAP},
+        {"activity in the embedding", ecgkd_model_run(&both, window, embedding, embedding + 7, arena, 32),
+         ECGKD_ERROR_OVERLAP},
+        {"an activity without scale", ecgkd_model_run(&no_scale, window, embedding, activity, arena, 32),
+         ECGKD_ERROR_MODEL},
+        {"a zero point out of range", ecgkd_model_run(&far_zero, window, embedding, activity, arena, 32),
+         ECGKD_ERROR_MODEL},
     };
     int wrong = 0;
     for (size_t i = 0; i < sizeof tries / sizeof *tries; i++) {
@@ -173,7 +188,7 @@ static int refusals(void)
             wrong++;
         }
     }
-    return wrong + (memcmp(window, embedding, 8) != 0);
+    return wrong + (memcmp(window, embedding, 8) != 0) + (memcmp(window, activity, 3) != 0);
 }
 
 int main(void)

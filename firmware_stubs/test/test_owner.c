@@ -15,18 +15,23 @@ static const ecgkd_decision_t good_decision = {
 };
 
 static int8_t given[SIZE] = { 90, -50, 30, 10 }; /* what the network says of every window */
+static int8_t scores[3] = { -7, 20, 11 };
 
-static void forward(const int8_t *window, int8_t *embedding, uint8_t *memory)
+static void forward(const int8_t *window, int8_t *embedding, int8_t *activity, uint8_t *memory)
 {
     memset(memory, 0x5a, 64);
     (void)window;
     memcpy(embedding, given, SIZE);
+    if (activity != NULL)
+        memcpy(activity, scores, sizeof scores);
 }
 
 static const ecgkd_model_t good_model = {
     .magic = ECGKD_MODEL_MAGIC, .abi = ECGKD_MODEL_ABI, .name = "test", .embedding_space = "00ff",
     .window_size = ECGKD_WINDOW_SAMPLES, .embedding_size = SIZE, .arena_size = 64, .forward = forward,
 };
+
+static const char *const activities[3] = { "rest", "walk", "run" };
 
 static int32_t ring[ECGKD_RING_SAMPLES(FS)];
 static uint8_t arena[ECGKD_ARENA_BYTES(64, FS)] ECGKD_ALIGNED;
@@ -112,6 +117,13 @@ static void refusals_of_init(void)
     model.abi++;
     expect("a network of another version", ecgkd_init(&watch, &c), ECGKD_BAD_MODEL);
     model = good_model;
+    model.window_size = 3 * ECGKD_WINDOW_SAMPLES;
+    expect("a network of three leads", ecgkd_init(&watch, &c), ECGKD_BAD_MODEL);
+    model = good_model;
+    model.activity_size = ECGKD_MAX_ACTIVITIES + 1;
+    model.activity_scale = 1;
+    expect("too many activities", ecgkd_init(&watch, &c), ECGKD_BAD_MODEL);
+    model = good_model;
     model.embedding_space = "00fe";
     expect("a network of another space", ecgkd_init(&watch, &c), ECGKD_OTHER_MODEL);
     c = config();
@@ -186,12 +198,57 @@ static void verification(void)
     hold("texts", strcmp(ecgkd_result_text((ecgkd_result_t)99), "unknown") == 0);
 }
 
+/* The same with a network that tells activities: everything begins with ecgkd_init again. */
+static void activity(void)
+{
+    ecgkd_config_t c = config();
+    ecgkd_model_t model = good_model;
+    hold("this network does not tell", ecgkd_activity(&watch) == NULL && ecgkd_activity_name(&watch, 0) == NULL);
+    hold("no state", ecgkd_activity(NULL) == NULL && ecgkd_activity_name(NULL, 0) == NULL);
+    model.activity_size = 3;
+    model.activity_zero_point = -4;
+    model.activity_scale = 1u << 21; /* 1/8 */
+    c.model = &model;
+    expect("init", ecgkd_init(&watch, &c), ECGKD_DONE);
+    const ecgkd_activity_t *told = ecgkd_activity(&watch);
+    hold("nothing yet", told != NULL && told->windows == 0 && told->margin == 0);
+    ecgkd_verify_begin(&watch, &owner);
+    expect("a poor window", window_of(flat), ECGKD_WINDOW_POOR);
+    hold("tells nothing", told->windows == 0);
+    expect("accepted", window_of(heart), ECGKD_ACCEPTED);
+    hold("a walk", told->windows == 1 && told->index == 1 && told->sum[0] == -3 && told->sum[1] == 24);
+    hold("by e^(9/8) to one", told->margin == 65536 * 9 / 8);
+    hold("without names", ecgkd_activity_name(&watch, 1) == NULL);
+    model.activity_names = activities;
+    hold("with names", strcmp(ecgkd_activity_name(&watch, told->index), "walk") == 0);
+    hold("and no more than three", ecgkd_activity_name(&watch, 3) == NULL);
+    ecgkd_enrol_begin(&watch);
+    hold("forgotten", told->windows == 0 && told->sum[1] == 0);
+    for (int i = 0; i < ECGKD_MAX_ENROL_WINDOWS + 1; i++) {
+        scores[2] = i < 5 ? 127 : -128;
+        window_of(heart);
+    }
+    hold("the sixteen that were taken", told->windows == ECGKD_MAX_ENROL_WINDOWS);
+    hold("as long as the enrolment", told->index == 1 && told->sum[2] == 5 * 131 - 11 * 124);
+    scores[0] = scores[2] = scores[1];
+    ecgkd_verify_begin(&watch, &owner);
+    window_of(heart);
+    hold("the first of equals", told->index == 0 && told->margin == 0);
+    model.activity_size = 1;
+    ecgkd_verify_begin(&watch, &owner);
+    window_of(heart);
+    hold("one alone", told->index == 0 && told->margin == 0);
+    c = config();
+    ecgkd_init(&watch, &c);
+}
+
 int main(void)
 {
     refusals_of_init();
     states();
     enrolment();
     verification();
+    activity();
     printf("owner check: %d checks, %d wrong\n", checks, wrong);
     return wrong == 0 ? 0 : 1;
 }

@@ -1,4 +1,4 @@
-"""Stored instructions of the shipped networks in the runtimes that people use, on the emulated arm64 machine.
+"""Stored instructions of the shipped networks, and of a DT4ECG, in the runtimes that people use, on emulated arm64.
 
 python tests/benchmarks/budgets.py            measures twice, says how far the two are apart and what changed
 python tests/benchmarks/budgets.py --renew    and stores it in budgets.json, for a commit that says why
@@ -9,6 +9,7 @@ python tests/benchmarks/budgets.py --renew    and stores it in budgets.json, for
 import json
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks"), str(ROOT / "export")]
@@ -19,6 +20,8 @@ from ecgkd_bench.plan import Plan, Subject  # noqa: E402
 from ecgkd_bench.result import Session  # noqa: E402
 from ecgkd_bench.runner import measure  # noqa: E402
 from ecgkd_bench.transport.qemu import QemuTransport  # noqa: E402
+from ecgkd_export.tflite.emit import emit  # noqa: E402
+from tests.firmware.networks import network  # noqa: E402
 
 STORED = Path(__file__).with_name("budgets.json")
 RISE = 1.02
@@ -32,18 +35,29 @@ MODELS = (
     "deit_micro/deit_micro_4s_250hz_int8.tflite",
     "resnet34_base24/resnet34_base24_4s_250hz_int8.onnx",
 )
+UNTRAINED = ("dt4ecg", "dt4ecg_both")
+"""A DT4ECG that tells who it is, and one that also tells activities, as int8 TFLite; no weights of it are shipped."""
 PLAN = Plan(rounds=4, block_ms=1)
 
 
 def measured() -> list[Session]:
     """Returns two runs of all models, in processes of their own, on one emulated machine."""
-    subjects = [Subject(Path(name).name, SHIPPED / name) for name in MODELS]
-    transport = QemuTransport(Board(icount=True), print)
-    try:
-        prepare(transport, setup=True, tell=print)
-        return [measure(subjects, transport, PLAN) for _ in range(2)]
-    finally:
-        transport.close()
+    with TemporaryDirectory() as folder:
+        subjects = [Subject(Path(name).name, SHIPPED / name) for name in MODELS]
+        subjects += [untrained(preset, Path(folder)) for preset in UNTRAINED]
+        transport = QemuTransport(Board(icount=True), print)
+        try:
+            prepare(transport, setup=True, tell=print)
+            return [measure(subjects, transport, PLAN) for _ in range(2)]
+        finally:
+            transport.close()
+
+
+def untrained(preset: str, folder: Path) -> Subject:
+    """Returns an untrained network of a fixed seed, in int8 for LiteRT: its cost does not depend on its weights."""
+    path = folder / f"{preset}_int8.tflite"
+    path.write_bytes(emit(network(preset), metadata={}, description=""))
+    return Subject(path.name, path)
 
 
 def counts(session: Session) -> dict[str, int]:

@@ -20,7 +20,7 @@ def test_a_tflite_file_runs_float_and_int8(dtype: DType, tmp_path: Path) -> None
     path.write_bytes(emit(graph, metadata={}, description=""))
     assert backend_for(path) == "litert"
     loaded = load("litert", str(path), 1)
-    given = loaded.run()
+    (given,) = loaded.run()
     assert given.dtype == np.dtype(dtype)
     assert given.min() == 0 < given.max()
     assert "XNNPACK" in loaded.effective

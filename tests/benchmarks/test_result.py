@@ -18,7 +18,7 @@ def test_a_record_holds_what_the_schema_names(measured: Measured) -> None:
     assert document["version"] == 1
     assert set(record) == {
         *("model", "device", "clock", "backend", "threads", "warm_up", "latency"),
-        *("load_seconds", "memory", "operators", "streaming", "energy", "evidence"),
+        *("load_seconds", "memory", "operators", "streaming", "energy", "evidence", "outputs"),
     }
     assert record["clock"] == "wall"
     assert {"unit", "raw", "count", "mean", "p50", "p90", "p95", "p99", "stdev", "ci95"} <= set(record["latency"])

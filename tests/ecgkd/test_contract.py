@@ -47,3 +47,13 @@ def test_a_broken_contract_names_where():
 def test_runtimes_and_front_ends_have_spaces_of_their_own():
     ids = {embedding_space_id(r, g, f) for r in ("int8", "onnx-fp32") for g in ("a", "b") for f in ("x", "y")}
     assert len(ids) == 8
+
+
+def test_a_contract_tells_the_activities_of_its_second_output():
+    telling = CONTRACT.telling(("rest", "walk", "run"))
+    assert Contract.from_json(telling.to_json()) == telling
+    assert telling.tells_activity
+    assert telling.outputs[1] == Tensor("activity", (1, 3), "float32", "logits")
+    assert telling.telling(("rest",)).outputs[1].shape == (1, 1)
+    assert telling.telling(()) == CONTRACT
+    assert not replace(CONTRACT, activities=("rest", "walk")).tells_activity  # its head was left out of the file

@@ -10,6 +10,7 @@ from ecgkd.names import Role
 EXPECTED = (
     "dt4ecg_ci",
     "dt4ecg_cpu",
+    "dt4ecg_thkd",
     "student_ci",
     "student_cpu",
     "teacher_ci",
@@ -70,3 +71,13 @@ def test_the_student_alone_differs_from_the_distilled_one_by_what_it_learns_from
     assert distilled.data == alone.data
     assert distilled.optim == alone.optim
     assert distilled.augment == alone.augment
+
+
+def test_the_joint_recipe_teaches_both_tasks_and_keeps_room_and_quiet_for_labels():
+    recipe = load_recipe("dt4ecg_thkd")
+
+    assert recipe.loss.distils
+    assert recipe.loss.activity > 0
+    assert recipe.role is Role.STUDENT
+    assert recipe.data.labelled_share * recipe.optim.people > 5
+    assert recipe.augment.spare_labelled

@@ -34,3 +34,13 @@ def test_missing_samples_are_counted(bad):
 def test_an_absurd_amplitude_asks_for_the_gain():
     with pytest.raises(RecordingError, match="is the gain right"):
         to_integer_microvolts(np.array([1e9]))
+
+
+def test_leads_are_taken_by_name_in_the_order_asked_for():
+    record = Record(np.arange(15, dtype=np.float32).reshape(3, 5), 250.0, ("I", "II", "V1"), "a")
+
+    assert record.of_leads().tolist() == [0, 1, 2, 3, 4]
+    assert record.of_leads(["V1"]).tolist() == [10, 11, 12, 13, 14]
+    assert record.of_leads(["V1", "I"])[:, 0].tolist() == [10, 0]
+    with pytest.raises(RecordingError, match="no lead 'V2'; it has I, II, V1"):
+        record.of_leads(["I", "V2"])

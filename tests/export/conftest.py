@@ -8,7 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgkd_export.convert import Artefact, convert
+from ecgkd_export.graph import Graph
 from ecgkd_export.ort_int8 import Settings
+from ecgkd_export.parity import Outputs
+from ecgkd_export.run.ort import OrtSession
+
+from .two_outputs import NAMES, dual, motions, told
 
 GRID = Settings(input_range=(-8.0, 127 / 16))
 
@@ -64,3 +69,38 @@ def convolution(windows: NDArray[np.float32]) -> list[Artefact]:
     """The residual convolution's float and int8 artefact."""
     torch.manual_seed(0)
     return convert(TinyResidual().eval(), windows, settings=GRID)
+
+
+@pytest.fixture(scope="session")
+def given() -> NDArray[np.float32]:
+    """Windows of the network with two outputs."""
+    return motions(96)
+
+
+@pytest.fixture(scope="session")
+def made_dual(given: NDArray[np.float32]) -> dict[tuple[str, str], Artefact]:
+    """All artefacts of the network with two outputs, by runtime and first format."""
+    found = convert(
+        dual(),
+        given,
+        outputs=NAMES,
+        formats=("onnx", "tflite", "c"),
+        settings=GRID,
+        float_tflite=True,
+        class_gates={"told": ("activity", told)},
+    )
+    return {(one.runtime, one.formats[0]): one for one in found}
+
+
+@pytest.fixture(scope="session")
+def reference(made_dual: dict[tuple[str, str], Artefact], given: NDArray[np.float32]) -> Outputs:
+    """What that network gives."""
+    return OrtSession(made_dual["onnx-fp32", "onnx"].file("onnx", {})).run_all(given)
+
+
+@pytest.fixture(scope="session")
+def int8(made_dual: dict[tuple[str, str], Artefact]) -> Graph:
+    """That network's integer graph."""
+    graph = made_dual["int8", "tflite"].model
+    assert isinstance(graph, Graph)
+    return graph

@@ -82,14 +82,14 @@ def head(source: str, width: int) -> tuple[list[onnx.NodeProto], dict[str, NDArr
 @pytest.fixture(scope="module")
 def networks() -> Any:
     """Untrained networks of this project as ONNX, each exported once."""
-    from ecgkd.models import build_model
+    from ecgkd.models import build_model, export_form
 
     made: dict[str, onnx.ModelProto] = {}
 
     def export(preset: str) -> onnx.ModelProto:
         if preset not in made:
             torch.manual_seed(1)
-            form = build_model(preset).eval().export_form()
+            form = export_form(build_model(preset).eval())
             made[preset] = to_onnx(form, np.zeros((1, 1, 1000), np.float32))
         return made[preset]
 
@@ -497,7 +497,7 @@ def test_a_foreign_graph_is_refused_by_its_names():
         lower(foreign)
     second = model((1, 8), [RELU])
     second.graph.output.append(helper.make_tensor_value_info("window", TensorProto.FLOAT, (1, 8)))
-    with pytest.raises(GraphError, match="to embedding, window"):
+    with pytest.raises(GraphError, match="outputs embedding, window; expected embedding first, and each name once"):
         lower(second)
 
 

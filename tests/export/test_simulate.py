@@ -147,11 +147,11 @@ def test_embedding_has_the_old_runtime_s_bits(net: Callable[[], Net], windows: W
 def test_networks_of_the_package_have_both_runtimes_bits(preset: str) -> None:
     import torch
 
-    from ecgkd.models.build import build_model
+    from ecgkd.models import build_model, export_form
     from ecgkd_export.torch_onnx import to_onnx
 
     torch.manual_seed(0)
-    form = build_model(preset, 10).eval().export_form()
+    form = export_form(build_model(preset, 10).eval())
     windows = np.random.default_rng(1).normal(0, 30, (12, 1, 1, 1000)).clip(-128, 127).astype(np.int8)
     graph = tidy(lower(to_onnx(form, np.zeros((1, 1, 1000), np.float32))))
     if any(op.kind == Kind.LAYER_NORM for op in graph.ops):

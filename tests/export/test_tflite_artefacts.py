@@ -54,7 +54,7 @@ def test_weights_shifted_by_one_fail_output_parity(made: dict[str, Artefact], wi
     assert weights.data is not None
     shifted = replace(weights, data=np.roll(weights.data, 1))
     content = replace(made["int8"], model=_planted(graph, shifted)).file("tflite", {})
-    reference = runner(made["fp32"])(windows)
+    reference = {"embedding": runner(made["fp32"])(windows)}
     assert tflite_artefacts.file_gates(content, "int8", windows, reference)["output_parity"]["result"] == "failed"
 
 
@@ -71,5 +71,6 @@ def test_a_runtime_with_another_zero_point_fails_integer_parity(made: dict[str, 
 
 
 def test_float_weights_in_an_int8_file_fail_its_structure(made: dict[str, Artefact], windows: Windows) -> None:
-    gates = tflite_artefacts.file_gates(made["w8"].file("tflite", {}), "int8", windows, runner(made["fp32"])(windows))
+    reference = {"embedding": runner(made["fp32"])(windows)}
+    gates = tflite_artefacts.file_gates(made["w8"].file("tflite", {}), "int8", windows, reference)
     assert gates["structure"]["result"] == "failed"

@@ -6,27 +6,29 @@ the header names the source's. The same graph, name and metadata give the same b
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata as packages
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgkd_export.c99.arena import Arena
-from ecgkd_export.c99.arrays import array, comment, identifier, json_comment, number, remark, string, wrapped
+from ecgkd_export.c99.arrays import array, comment, identifier, json_comment, number, remark, wrapped
+from ecgkd_export.c99.declare import VERSION_CHECK, described, facts_of, header, model
 from ecgkd_export.c99.layout import lay_out, scratch_of
 from ecgkd_export.c99.lower import lower
-from ecgkd_export.c99.program import EMBEDDING, WINDOW, Pointer, Program, Step, Struct, Value
+from ecgkd_export.c99.program import ACTIVITY, EMBEDDING, WINDOW, Pointer, Program, Step, Struct, Value
 from ecgkd_export.c99.views import View
 from ecgkd_export.errors import GraphError
-from ecgkd_export.graph import Graph, Tensor
+from ecgkd_export.graph import Graph
 from ecgkd_export.graph_hash import graph_sha256
 
 KEY = "ecgkd.artefact"
 """Of what the files say about themselves, beside the caller's metadata."""
 SEAL = "/* sha256 of everything above: "
+CALLERS = {WINDOW: "window", EMBEDDING: "embedding", ACTIVITY: "activity"}
+"""What the caller's buffers are called in C."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,19 @@ class Sources:
     """What the header says about it, under `KEY`."""
 
 
-def emit(graph: Graph, *, name: str, metadata: Mapping[str, str] | None = None, space: str | None = None) -> Sources:
+def emit(
+    graph: Graph,
+    *,
+    name: str,
+    metadata: Mapping[str, str] | None = None,
+    space: str | None = None,
+    classes: Mapping[str, Sequence[str]] | None = None,
+) -> Sources:
     """Returns the int8 graph as `<name>.h` and `<name>.c`.
 
     `metadata` are JSON documents, which the header keeps as comments; `space` is what templates are bound to, the
-    graph's own hash without it. Raises: GraphError naming the operator that no kernel computes.
+    graph's own hash without it; `classes` are the names of what the second output scores, by the output's name.
+    Raises: GraphError naming the operator that no kernel computes.
     """
     if identifier(name) != name:
         raise GraphError(f"{name!r} cannot be the name of C files: letters, digits and underscores, a letter first")
@@ -52,103 +62,23 @@ def emit(graph: Graph, *, name: str, metadata: Mapping[str, str] | None = None, 
     text = _Source(program, arena)
     body = text.tables_and_calls()
     facts = {
-        **_facts(graph, program, arena),
+        **facts_of(graph, program, arena, classes or {}),
         "name": name,
         "space": space or graph_sha256(graph),
         "weights_bytes": text.bytes,
     }
-    opening = comment(_opening(facts))
-    source = _sealed(f'{opening}#include "{name}.h"\n\n{_PROLOGUE}{body}{_model(facts, name)}')
+    opening = comment(described(facts))
+    source = _sealed(f'{opening}#include "{name}.h"\n\n{VERSION_CHECK}{body}{model(facts, name)}')
     facts["source_sha256"] = hashlib.sha256(source).hexdigest()
     documents = {KEY: facts, **{key: json.loads(value) for key, value in (metadata or {}).items()}}
     comments = "".join(json_comment(*one) for one in documents.items())
-    header = _sealed(opening + _header(facts, name) + comments)
-    return Sources(header, source, arena, facts)
-
-
-_PROLOGUE = """#if ECGKD_MODEL_ABI != 1u
-#error "made for version 1 of ecgkd_nn.h; export the network again with the ecgkd that these kernels are of"
-#endif
-
-"""
+    head = _sealed(opening + header(facts, name) + comments)
+    return Sources(head, source, arena, facts)
 
 
 def _sealed(text: str) -> bytes:
     content = text.encode()
     return content + f"{SEAL}{hashlib.sha256(content).hexdigest()} */\n".encode()
-
-
-def _facts(graph: Graph, program: Program, arena: Arena) -> dict[str, Any]:
-    return {
-        "version": packages.version("ecgkd"),
-        "graph_sha256": graph_sha256(graph),
-        "input": _port(graph.tensors[graph.inputs[0]]),
-        "output": _port(graph.tensors[graph.outputs[0]]),
-        "arena_bytes": arena.size,
-        "arena_lower_bound": arena.bound,
-        "calls": len(program.steps),
-        "macs": sum(step.macs for step in program.steps),
-    }
-
-
-def _port(tensor: Tensor) -> dict[str, Any]:
-    assert tensor.quant is not None
-    scale = float(tensor.quant.scale[0])
-    return {"name": tensor.name, "shape": list(tensor.shape), "scale": scale, "zero_point": tensor.quant.zero_point}
-
-
-def _opening(facts: Mapping[str, Any]) -> list[str]:
-    return [
-        f"{facts['name']}: an int8 network, written by ecgkd {facts['version']}. Do not edit; export it again.",
-        f"Graph (sha256) {facts['graph_sha256']}.",
-        f"Arena {facts['arena_bytes']} bytes (no order of buffers needs less than {facts['arena_lower_bound']}), "
-        f"tables {facts['weights_bytes']} bytes,",
-        f"{facts['calls']} calls, {facts['macs']} multiply-accumulates for a window.",
-    ]
-
-
-def _header(facts: Mapping[str, Any], name: str) -> str:
-    guard = name.upper()
-    window, embedding = (int(np.prod(facts[port]["shape"])) for port in ("input", "output"))
-    return f"""#ifndef {guard}_H
-#define {guard}_H
-
-#include "ecgkd_nn.h"
-
-#define {guard}_ARENA_SIZE {facts["arena_bytes"]}
-#define {guard}_WINDOW_SIZE {window}
-#define {guard}_EMBEDDING_SIZE {embedding}
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-
-extern const ecgkd_model_t {name};
-
-#ifdef __cplusplus
-}}
-#endif
-
-#endif
-
-"""
-
-
-def _model(facts: Mapping[str, Any], name: str) -> str:
-    window, embedding = (int(np.prod(facts[port]["shape"])) for port in ("input", "output"))
-    fields = {
-        "magic": "ECGKD_MODEL_MAGIC",
-        "abi": "ECGKD_MODEL_ABI",
-        "name": string(facts["name"]),
-        "embedding_space": string(facts["space"]),
-        "window_size": f"{window}u",
-        "embedding_size": f"{embedding}u",
-        "arena_size": f"{facts['arena_bytes']}u",
-        "weights_size": f"{facts['weights_bytes']}u",
-        "forward": "forward",
-    }
-    lines = "".join(f"    .{key} = {value},\n" for key, value in fields.items())
-    return f"const ecgkd_model_t {name} = {{\n{lines}}};\n"
 
 
 class _Source:
@@ -176,11 +106,29 @@ class _Source:
             if step.scratch.size
         )
         room = "\n/* What this file was planned with, held against what the kernels ask for. */\n" + _ROOM
-        forward = _FORWARD.format(calls="\n".join(calls), unused=self._unused())
+        forward = _FORWARD.format(calls=self._asked(calls), unused=self._unused())
         return "".join(self.parts).lstrip() + room + "\n".join(checks) + "\n" + forward
 
+    def _asked(self, calls: list[str]) -> str:
+        """Returns the calls as lines, those of the activity alone only where somebody wants it."""
+        alone = self.program.needless() if self._has_activity else frozenset()
+        lines: list[str] = []
+        for place, call in enumerate(calls):
+            if place in alone:
+                lines += [] if place - 1 in alone else ["    if (activity != NULL) {"]
+                lines += [f"    {call}"]
+                lines += [] if place + 1 in alone else ["    }"]
+            else:
+                lines.append(call)
+        return "\n".join(lines)
+
+    @property
+    def _has_activity(self) -> bool:
+        return any(view.root == ACTIVITY for step in self.program.steps for view in step.outputs if view)
+
     def _unused(self) -> str:
-        return "" if self.arena.size else "    (void)arena;\n"
+        unused = ("" if self._has_activity else "activity", "" if self.arena.size else "arena")
+        return "".join(f"    (void){name};\n" for name in unused if name)
 
     def _call(self, place: int, step: Step) -> str:
         scratch = "NULL"
@@ -193,8 +141,8 @@ class _Source:
     def _address(self, view: View | None) -> str:
         if view is None:
             return "NULL"
-        if view.root in (WINDOW, EMBEDDING):
-            base = view.root
+        if view.root in CALLERS:
+            base = CALLERS[view.root]
         elif view.root in self.program.constants:
             base = self._array("", self.program.constants[view.root])
         else:
@@ -240,7 +188,7 @@ _ROOM = "#define ECGKD_ROOM(n, fits) typedef char room_of_op##n[(fits) ? 1 : -1]
 _FORWARD = """
 #define AT(offset) ((int8_t *)arena + (offset))
 
-static void forward(const int8_t *window, int8_t *embedding, uint8_t *arena)
+static void forward(const int8_t *window, int8_t *embedding, int8_t *activity, uint8_t *arena)
 {{
 {unused}{calls}
 }}

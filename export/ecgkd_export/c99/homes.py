@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from ecgkd_export.c99.fuse import Node
-from ecgkd_export.c99.program import EMBEDDING
+from ecgkd_export.c99.program import OUTPUTS
 from ecgkd_export.c99.views import View, reshaped, sliced, transposed, whole
 from ecgkd_export.graph import Graph, Kind
 
 
 def homes_of(graph: Graph, nodes: list[Node]) -> Mapping[str, View]:
-    """Returns the tensors that do not lie in a buffer of their own: the output, parts of concatenations, rows of heads.
+    """Returns the tensors that do not lie in a buffer of their own: outputs, parts of concatenations, rows of heads.
 
     From the last node to the first: what a node writes tells where its inputs had better be.
     """
@@ -24,8 +24,9 @@ class _Homes:
         for node in nodes:
             for name in {name for name in node.inputs if name}:
                 self.readers[name] = self.readers.get(name, 0) + 1
-        output = graph.outputs[0]
-        self.found = {output: whole(EMBEDDING, graph.tensors[output].shape)}
+        self.found = {
+            name: whole(root, graph.tensors[name].shape) for name, root in zip(graph.outputs, OUTPUTS, strict=False)
+        }
         for node in reversed(nodes):
             self._offer(node)
 

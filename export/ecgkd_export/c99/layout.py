@@ -1,10 +1,11 @@
 """Program → arena: how long every buffer lives, what may be written over what, and what room is left for speed."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from ecgkd_export.c99.arena import Arena, Buffer, Reuse, live_bytes, place
+from ecgkd_export.c99.arena import Arena, Buffer, Reuse, aligned, live_bytes, place
 from ecgkd_export.c99.products import with_chunk
-from ecgkd_export.c99.program import EMBEDDING, WINDOW, Program, Step
+from ecgkd_export.c99.program import OUTPUTS, WINDOW, Program, Step
 
 SHARES = (1.0, 0.75, 0.5)
 """Of the room that a step seems to have; less is tried where buffers do not fit as tightly as they might."""
@@ -22,7 +23,32 @@ def lay_out(program: Program) -> tuple[Program, Arena]:
         found = place(*_buffers(wider))
         if found.size <= arena.size:
             return wider, found
-    return program, arena
+    return _grown(program, arena)
+
+
+def _grown(program: Program, arena: Arena) -> tuple[Program, Arena]:
+    """Returns the program with chunks as large as the arena has room for where nothing else moves."""
+    buffers, _ = _buffers(program)
+    steps, offsets = list(program.steps), dict(arena.offsets)
+    for number, step in enumerate(program.steps):
+        if "chunk" not in step.op.fields:
+            continue
+        own = scratch_of(number)
+        alive = [one for one in buffers if one.first <= number <= one.last and one.name != own]
+        room, start = _largest_gap([(offsets[one.name], aligned(one.size)) for one in alive], arena.size)
+        wider = _with_room(step, room)
+        if step.scratch.size < wider.scratch.size <= room:
+            steps[number], offsets[own] = wider, start
+    return replace(program, steps=tuple(steps)), replace(arena, offsets=offsets)
+
+
+def _largest_gap(taken: Sequence[tuple[int, int]], size: int) -> tuple[int, int]:
+    """Returns the largest room, and where it begins, that places `taken` (offset, bytes) leave of `size` bytes."""
+    best, end = (0, 0), 0
+    for offset, room in [*sorted(taken), (size, 0)]:
+        best = max(best, (offset - end, end))
+        end = max(end, offset + room)
+    return best
 
 
 def _widened(program: Program, size: int, share: float) -> Program:
@@ -49,7 +75,7 @@ def _with_room(step: Step, room: int) -> Step:
 def _buffers(program: Program) -> tuple[list[Buffer], list[Reuse]]:
     """Returns the program's buffers with their lives, and the pairs that may lie at one address."""
     lives: dict[str, tuple[int, int]] = {}
-    outside = {WINDOW, EMBEDDING, *program.constants}
+    outside = {WINDOW, *OUTPUTS, *program.constants}
     for number, step in enumerate(program.steps):
         for view in (*step.inputs, *step.outputs):
             if view is not None and view.root not in outside:

@@ -6,22 +6,24 @@ from math import prod
 from ecgkd_export.c99 import elementwise, products
 from ecgkd_export.c99.fuse import CARRY, LOOKUP, Node, fuse
 from ecgkd_export.c99.homes import homes_of
-from ecgkd_export.c99.program import WINDOW, Program, Scratch, Step, Struct
+from ecgkd_export.c99.program import OUTPUTS, WINDOW, Program, Scratch, Step, Struct
 from ecgkd_export.c99.views import View, merged, reshaped, sliced, together, transposed, whole
 from ecgkd_export.errors import GraphError
 from ecgkd_export.graph import DType, Graph, Kind, Shape
 
 
 def lower(graph: Graph) -> Program:
-    """Returns the calls that compute an int8 graph of one input and one output.
+    """Returns the calls that compute an int8 graph of one input and one or two outputs: embedding, activity.
 
     Raises: GraphError naming the operator that no kernel computes.
     """
-    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
-        raise GraphError(f"{len(graph.inputs)} input(s), {len(graph.outputs)} output(s); expected one of each")
-    entry = graph.tensors[graph.inputs[0]]
-    if entry.dtype != DType.INT8:
-        raise GraphError(f"{entry.name} is {entry.dtype}; the C kernels are int8")
+    if len(graph.inputs) != 1 or len(graph.outputs) not in (1, 2) or len(set(graph.outputs)) < len(graph.outputs):
+        raise GraphError(
+            f"{len(graph.inputs)} input(s), {len(graph.outputs)} output(s); expected one input, and one output or two"
+        )
+    for name in (*graph.inputs, *graph.outputs):
+        if graph.tensors[name].dtype != DType.INT8:
+            raise GraphError(f"{name} is {graph.tensors[name].dtype}; the C kernels are int8")
     nodes = fuse(graph)
     return _Lowering(graph, homes_of(graph, nodes)).program(nodes)
 
@@ -209,7 +211,7 @@ class _Lowering:
         return view
 
     def _bytes(self, root: str) -> int:
-        name = self.graph.outputs[0] if root not in self.graph.tensors else root
+        name = dict(zip(OUTPUTS, self.graph.outputs, strict=False)).get(root, root)
         return prod(self._shape(name))
 
     def _shape(self, name: str) -> Shape:

@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 from ecgkd_export.c99.views import View
 
-WINDOW, EMBEDDING = "window", "embedding"
-"""The caller's buffers; no part of the arena."""
+WINDOW, EMBEDDING, ACTIVITY = ":window", ":embedding", ":activity"
+"""The caller's buffers; no part of the arena. No tensor has such a name."""
+OUTPUTS = (EMBEDDING, ACTIVITY)
+"""Where a graph's outputs go, in order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +66,17 @@ class Program:
 
     steps: tuple[Step, ...]
     sizes: Mapping[str, int]
-    """Bytes of every buffer, the caller's two among them."""
+    """Bytes of every buffer, the caller's among them."""
     constants: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     """Buffers that are constants."""
+
+    def needless(self) -> frozenset[int]:
+        """Returns the steps that the embedding does not depend on: those of the activity alone."""
+        wanted, found = {EMBEDDING}, set()
+        for number in reversed(range(len(self.steps))):
+            step = self.steps[number]
+            if any(view.root in wanted for view in step.outputs if view):
+                wanted |= {view.root for view in step.inputs if view}
+            else:
+                found.add(number)
+        return frozenset(found)

@@ -60,6 +60,8 @@ def read(header: bytes, source: bytes) -> CArtefact:
         raise ArtefactError(f"the header calls the network {name!r}, which is no name in C")
     if hashlib.sha256(source).hexdigest() != stated:
         raise ArtefactError("header and source are of two different artefacts")
+    if "outputs" not in facts:
+        raise ArtefactError("the network was written for another version of ecgkd_nn.h")
     return CArtefact(name, header, source, facts, documents)
 
 

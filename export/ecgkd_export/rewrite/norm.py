@@ -152,6 +152,8 @@ def _write(draft: Draft, stream: Stream, matrix: Matrix, offset: NDArray[np.floa
 
 def _push(draft: Draft, old: str, new: str, matrix: Matrix, shift: NDArray[np.float64]) -> None:
     """Lets the readers of `old` = matrix · `new` + shift read `new`."""
+    if old in draft.outputs:
+        raise GraphError(f"{old}: a normalised row is an output of the graph; expected linear layers behind it")
     for op in draft.readers(old):
         if op.kind == Kind.FULLY_CONNECTED and op.inputs[0] == old:
             weights, bias = draft.data(op.inputs[1]), draft.data(op.inputs[2])
@@ -163,7 +165,7 @@ def _push(draft: Draft, old: str, new: str, matrix: Matrix, shift: NDArray[np.fl
         rank = len(draft.shape(old))
         whole = op.kind == Kind.SLICE and op.attributes["size"][-1] == draft.shape(old)[-1]
         mean = op.kind == Kind.MEAN and all(axis % rank != rank - 1 for axis in op.attributes["axes"])
-        if not (whole or mean) or old in draft.outputs:
+        if not (whole or mean):
             raise GraphError(f"{op.kind} {op.name}: reads a layer norm; expected linear layers behind it")
         moved = draft.add(op.kind, f"{op.output}:l2", (new,), draft.shape(op.output), **op.attributes)
         _push(draft, op.output, moved, matrix, shift)

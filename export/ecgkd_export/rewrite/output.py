@@ -1,4 +1,7 @@
-"""The output of an embedding network whose length means nothing: no last norm, and int8 steps that are used up."""
+"""The embedding, whose length means nothing: no last norm, and int8 steps that are used up.
+
+It is the first output. Further ones are numbers that mean what they are, and are left as they are.
+"""
 
 import numpy as np
 
@@ -13,22 +16,25 @@ LAYERS = (Kind.FULLY_CONNECTED, Kind.CONV)
 
 
 def without_last_norm(graph: Graph) -> Graph:
-    """Returns the graph without the L2 norm that its output ends in, where layers are behind it."""
-    draft = Draft(graph)
-    for name in graph.outputs:
-        last = draft.maker(name, Kind.L2_NORM)
-        if last is not None and draft.read_once(last.inputs[0]) and _ending(draft, last.inputs[0]) is not None:
-            draft.redirect(name, last.inputs[0])
+    """Returns the graph without the L2 norm that its first output ends in, where layers are behind it.
+
+    Not where something else reads that output: to it the length means something.
+    """
+    draft, name = Draft(graph), graph.outputs[0]
+    last = draft.maker(name, Kind.L2_NORM)
+    alone = last is not None and draft.read_once(last.inputs[0]) and not draft.readers(name)
+    if last is not None and alone and _ending(draft, last.inputs[0]) is not None:
+        draft.redirect(name, last.inputs[0])
     return draft.finish()
 
 
 def fill_output(graph: Graph, ranges: Ranges) -> tuple[Graph, Ranges]:
-    """Returns the graph with its last layer multiplied so that the largest output is 127 steps of `STEP`.
+    """Returns the graph with its last layer multiplied so that the largest number of the first output is 127 `STEP`s.
 
     With the ranges that belong to it. A graph that still ends in a norm is left as it is.
     """
-    draft, (output,) = Draft(graph), graph.outputs
-    ending = _ending(draft, output)
+    draft, output = Draft(graph), graph.outputs[0]
+    ending = None if draft.readers(output) else _ending(draft, output)
     if ending is None:
         return graph, ranges
     largest = max(abs(end) for end in ranges[output])

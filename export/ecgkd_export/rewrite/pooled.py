@@ -13,7 +13,7 @@ def part_pooled(graph: Graph) -> Graph:
     draft = Draft(graph)
     for op in graph.ops:
         joined = draft.maker(op.inputs[0], Kind.CONCAT) if op.kind == Kind.FULLY_CONNECTED else None
-        if joined is None or len(joined.inputs) != 2 or not draft.read_once(joined.output):
+        if joined is None or len(joined.inputs) != 2 or not _read_by_layers(draft, joined.output):
             continue
         kinds = {maker.kind for name in joined.inputs if (maker := draft.maker(name)) is not None}
         rows, axis = draft.shape(joined.output), joined.attributes["axis"] % len(draft.shape(joined.output))
@@ -30,3 +30,9 @@ def part_pooled(graph: Graph) -> Graph:
         total = draft.add(Kind.ADD, f"{op.output}:sum", (made[0], made[1]), shape, **op.attributes)
         draft.redirect(op.output, total)
     return draft.finish()
+
+
+def _read_by_layers(draft: Draft, name: str) -> bool:
+    """Do layers alone read the tensor, so that nothing needs it once each of them has its parts?"""
+    readers = draft.readers(name)
+    return all(one.kind == Kind.FULLY_CONNECTED for one in readers) and name not in draft.outputs

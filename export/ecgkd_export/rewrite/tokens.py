@@ -82,7 +82,7 @@ def raise_small_rows(graph: Graph, factor: float) -> Graph:
 def _normed(draft: Draft, name: str) -> bool:
     """Is the tensor read by an L2 norm, and else by sums alone?"""
     kinds = [reader.kind for reader in draft.readers(name)]
-    return Kind.L2_NORM in kinds and set(kinds) <= {Kind.L2_NORM, Kind.ADD}
+    return Kind.L2_NORM in kinds and set(kinds) <= {Kind.L2_NORM, Kind.ADD} and name not in draft.outputs
 
 
 def mean_into_layer(graph: Graph, most_rows: int = 4) -> Graph:

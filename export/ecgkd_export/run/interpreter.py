@@ -58,44 +58,63 @@ def open_interpreter(package: Any, where: str, content: bytes, kernels: str, thr
 
 
 class InterpreterSession:
-    """A TFLite file with one input and one output, ready to run."""
+    """A TFLite file with one input, ready to run. Outputs are told apart by the names of their tensors."""
 
     def __init__(self, interpreter: Any, where: str, keep_all: bool = False) -> None:
         self._interpreter, self._where, self._keep_all = interpreter, where, keep_all
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ArtefactError(f"{where}: {len(inputs)} input(s), {len(outputs)} output(s); expected one of each")
-        self._input, self._output = inputs[0], outputs[0]
+        self._outputs: dict[str, Any] = {str(output["name"]): output for output in outputs}
+        if len(inputs) != 1 or not outputs or len(self._outputs) != len(outputs):
+            raise ArtefactError(
+                f"{where}: {len(inputs)} input(s), {len(outputs)} output(s); expected one input, each output by a name"
+            )
+        self._input = inputs[0]
         self.input_name: str = str(self._input["name"])
-        self.output_name: str = str(self._output["name"])
+        self.output_names: tuple[str, ...] = tuple(self._outputs)
+        self.output_name: str = self.output_names[0]
+        first = self._outputs[self.output_name]
         self.input_shape: tuple[int, ...] = tuple(int(size) for size in self._input["shape"])
-        self.output_shape: tuple[int, ...] = tuple(int(size) for size in self._output["shape"])
+        self.output_shape: tuple[int, ...] = tuple(int(size) for size in first["shape"])
         self.input_dtype: np.dtype[Any] = np.dtype(self._input["dtype"])
-        self.output_dtype: np.dtype[Any] = np.dtype(self._output["dtype"])
+        self.output_dtype: np.dtype[Any] = np.dtype(first["dtype"])
 
     def run(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns one output row per window of `windows` (n, …), as floats on both sides.
+        """Returns one row of the first output per window of `windows` (n, …), as floats on both sides.
 
         A graph with integer input gets the nearest integers; a window on the grid that it was made for loses nothing.
         Raises: ArtefactError for windows of another shape, or where the runtime fails.
         """
-        given: Array = windows
-        if self.input_dtype.kind == "i":
-            scale, zero_point = self._input["quantization"]
-            given = quantised(windows, scale, zero_point, self.input_dtype)
-        raw = self._run(given)[self.output_name]
-        if self.output_dtype.kind == "f":
-            return raw.astype(np.float32, copy=False)
-        scale, zero_point = self._output["quantization"]
-        floats: NDArray[np.float32] = (raw.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
-        return floats
+        return self.run_all(windows)[self.output_name]
+
+    def run_all(self, windows: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Returns the rows of every output, by name; as `run`."""
+        raw = self._run(self.as_input(windows))
+        return {name: self._real(name, values) for name, values in raw.items()}
 
     def run_integers(self, windows: Array) -> Array:
-        """Returns the graph's own output for its own input, integers as they are.
+        """Returns the graph's own first output for its own input, integers as they are.
 
         Raises: ArtefactError for windows of another shape or type, or where the runtime fails.
         """
-        return self._run(windows)[self.output_name]
+        return self.run_all_integers(windows)[self.output_name]
+
+    def run_all_integers(self, windows: Array) -> dict[str, Array]:
+        """Returns every output, by name; as `run_integers`."""
+        return self._run(windows)
+
+    def as_input(self, windows: NDArray[np.float32]) -> Array:
+        """Returns `windows` in the type of the graph's input: the nearest integers where it takes integers."""
+        if self.input_dtype.kind != "i":
+            return windows
+        scale, zero_point = self._input["quantization"]
+        return quantised(windows, scale, zero_point, self.input_dtype)
+
+    def _real(self, name: str, raw: Array) -> NDArray[np.float32]:
+        if raw.dtype.kind == "f":
+            return raw.astype(np.float32, copy=False)
+        scale, zero_point = self._outputs[name]["quantization"]
+        floats: NDArray[np.float32] = (raw.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+        return floats
 
     def run_keeping(self, windows: Array, names: Iterable[str]) -> dict[str, Array]:
         """Returns the tensors `names` inside, (n, *shape) each, as the graph has them; needs `keep_all`.
@@ -115,7 +134,7 @@ class InterpreterSession:
         absent = [name for name in names if name not in places]
         if absent:
             raise ArtefactError(f"{self._where}: no tensor {absent[0]}")
-        wanted = {name: places[name] for name in names} or {self.output_name: self._output}
+        wanted = {name: places[name] for name in names} or self._outputs
         rows: dict[str, list[Array]] = {name: [] for name in wanted}
         for window in windows:
             self._interpreter.set_tensor(self._input["index"], window.reshape(self.input_shape))
@@ -128,7 +147,7 @@ class InterpreterSession:
         return {name: self._joined(rows[name], tensor, kept=bool(names)) for name, tensor in wanted.items()}
 
     def _joined(self, rows: list[Array], tensor: dict[str, Any], kept: bool) -> Array:
-        """Returns rows as one array: (n, *shape) of a kept tensor; of the output without its own batch of one."""
+        """Returns rows as one array: (n, *shape) of a kept tensor; of an output without its own batch of one."""
         shape = tuple(int(size) for size in tensor["shape"])
         joined = np.stack(rows) if rows else np.zeros((0, *shape), tensor["dtype"])
         return joined if kept or shape[:1] != (1,) else joined.reshape(len(rows), *shape[1:])

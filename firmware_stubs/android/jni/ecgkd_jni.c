@@ -112,6 +112,24 @@ SIMPLE(usable, ecgkd_enrolment(&app->check) != NULL ? ecgkd_enrolment(&app->chec
 SIMPLE(placements, app->owner.placements)
 SIMPLE(score, ecgkd_verdict(&app->check) != NULL ? ecgkd_verdict(&app->check)->score : 0)
 
+/* ---- activity ---- */
+
+static const ecgkd_activity_t *told(app_t *app)
+{
+    const ecgkd_activity_t *activity = ecgkd_activity(&app->check);
+    return activity != NULL && activity->windows > 0 ? activity : NULL;
+}
+SIMPLE(activity, told(app) != NULL ? (jint)told(app)->index : -1)
+SIMPLE(activityMargin, told(app) != NULL ? told(app)->margin : 0)
+
+JNIEXPORT jstring JNICALL Java_org_ecgkd_OwnerCheck_activityName(JNIEnv *env, jclass type, jobject memory, jint index)
+{
+    app_t *app = app_of(env, memory);
+    (void)type;
+    const char *name = app != NULL && index >= 0 ? ecgkd_activity_name(&app->check, (unsigned)index) : NULL;
+    return name != NULL ? (*env)->NewStringUTF(env, name) : NULL;
+}
+
 JNIEXPORT void JNICALL Java_org_ecgkd_OwnerCheck_drop(JNIEnv *env, jclass type, jobject memory)
 {
     app_t *app = app_of(env, memory);

@@ -1,7 +1,7 @@
 /* The static ARM Linux runner: one file that needs nothing on the device.
  *
  *   RUNNER info
- *   RUNNER run [WINDOWS [EMBEDDINGS]]            int8 windows one after the other, files or standard input and output
+ *   RUNNER run [WINDOWS [OUTPUTS]]               int8 windows one after the other, files or standard input and output
  *   RUNNER bench [WARM_UP [RUNS [WINDOWS]]]      one window, 20 warm-up runs and 100 runs if not told; one JSON line
  *
  * Ticks are ns of CLOCK_MONOTONIC. Exit code: 0, 2 usage, 5 input or output, 70 a network that does not fit. */
@@ -14,7 +14,7 @@
 
 static int usage(void)
 {
-    fputs("usage: RUNNER info | run [WINDOWS [EMBEDDINGS]] | bench [WARM_UP [RUNS [WINDOWS]]]\n", stderr);
+    fputs("usage: RUNNER info | run [WINDOWS [OUTPUTS]] | bench [WARM_UP [RUNS [WINDOWS]]]\n", stderr);
     return 2;
 }
 

@@ -13,6 +13,7 @@
  *   e RESULT USABLE KEPT PLACEMENTS CONSISTENCY HASH  an enrolment, and FNV-1a of the template's vector
  *   v RESULT EARLY SCORE LLR WINDOWS LAST           a verdict
  *   u RESULT HASH                                   an update
+ *   a INDEX WINDOWS MARGIN                          behind e and v, of a network that tells activities
  *   m STATE TEMPLATE ARENA                          bytes, first of all
  *
  * OWNER_DECISION and, without OWNER_REPLAY, OWNER_MODEL name the generated constants, which OWNER_HEADER declares. */
@@ -34,9 +35,10 @@ static uint8_t blob[ECGKD_TEMPLATE_BYTES(ECGKD_MAX_EMBEDDING)];
 static int8_t replayed[256][ECGKD_MAX_EMBEDDING];
 static uint32_t replayed_count, next_replayed;
 
-static void replay(const int8_t *window, int8_t *embedding, uint8_t *memory)
+static void replay(const int8_t *window, int8_t *embedding, int8_t *activity, uint8_t *memory)
 {
     (void)window;
+    (void)activity;
     (void)memory;
     memset(embedding, 0, OWNER_DECISION.size);
     if (next_replayed < replayed_count)
@@ -85,6 +87,18 @@ static uint32_t take(size_t bytes)
     return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 }
 
+static void say_activity(void)
+{
+    const ecgkd_activity_t *a = ecgkd_activity(&state);
+    if (a == NULL)
+        return;
+    put("a");
+    number(a->index);
+    number(a->windows);
+    number(a->margin);
+    put("\n");
+}
+
 static void say_verdict(void)
 {
     const ecgkd_verdict_t *v = ecgkd_verdict(&state);
@@ -96,6 +110,7 @@ static void say_verdict(void)
     number(v->windows);
     number(v->windows > 0 ? v->last : -1);
     put("\n");
+    say_activity();
 }
 
 static void one_sample(int32_t microvolts)
@@ -137,6 +152,7 @@ static void finish(void)
     number(now->consistency);
     number(result == ECGKD_DONE ? hash_of(owner.vector, 2u * owner.size) : 0);
     put("\n");
+    say_activity();
     if (result != ECGKD_DONE)
         return;
     memset(key, 0x5a, sizeof key);

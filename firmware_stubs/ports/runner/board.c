@@ -1,7 +1,7 @@
 /* main() of a board without arguments: the input's first line is the command, what it reads follows.
  *
  *   info
- *   run                 windows, one after the other; their embeddings come back
+ *   run                 windows, one after the other; their outputs come back
  *   bench WARM_UP RUNS  one window */
 #include "runner.h"
 

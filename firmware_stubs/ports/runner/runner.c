@@ -11,11 +11,12 @@
 #define RUNNER_TARGET unknown
 #endif
 
-enum { OK = 0, USAGE = 2, INPUT_OUTPUT = 5, WRONG = 70, WINDOW_MAX = 4096, EMBEDDING_MAX = 1024 };
+enum { OK = 0, USAGE = 2, INPUT_OUTPUT = 5, WRONG = 70, WINDOW_MAX = 4096, EMBEDDING_MAX = 1024, ACTIVITY_MAX = 64 };
 
 static ECGKD_ALIGNED uint8_t arena[RUNNER_ARENA];
 static ECGKD_ALIGNED int8_t window[WINDOW_MAX];
 static ECGKD_ALIGNED int8_t embedding[EMBEDDING_MAX];
+static int8_t activity[ACTIVITY_MAX];
 static const ecgkd_model_t *const model = &RUNNER_MODEL;
 
 static void put(const char *text)
@@ -51,6 +52,7 @@ static void put_facts(runner_memory_t memory)
     put("\"");
     put_pair("window_bytes", model->window_size);
     put_pair("embedding_bytes", model->embedding_size);
+    put_pair("activity_bytes", model->activity_size);
     put_pair("arena_bytes", model->arena_size);
     put_pair("weights_bytes", model->weights_size);
     put_pair("ticks_per_second", ecgkd_port_ticks_per_second);
@@ -61,13 +63,13 @@ static void put_facts(runner_memory_t memory)
 static int fits(void)
 {
     return ecgkd_model_check(model) == ECGKD_OK && model->window_size <= WINDOW_MAX &&
-           model->embedding_size <= EMBEDDING_MAX;
+           model->embedding_size <= EMBEDDING_MAX && model->activity_size <= ACTIVITY_MAX;
 }
 
 /* One inference of `window`. Wrong models end here, in words. */
 static int ran(void)
 {
-    const ecgkd_status_t status = ecgkd_model_run(model, window, embedding, arena, sizeof arena);
+    const ecgkd_status_t status = ecgkd_model_run(model, window, embedding, activity, arena, sizeof arena);
     if (status == ECGKD_OK)
         return 1;
     put("error: ");
@@ -100,6 +102,8 @@ int runner_run(void)
         if (!good)
             return WRONG;
         ecgkd_port_write(embedding, model->embedding_size);
+        if (model->activity_size > 0)
+            ecgkd_port_write(activity, model->activity_size);
     }
 }
 

@@ -17,7 +17,7 @@ typedef struct {
 /* Writes one JSON line about the network and this build. Returns 0. */
 int runner_info(runner_memory_t memory);
 
-/* Windows in, embeddings out, until the input ends. Returns 0, or 5 where the input ends inside a window. */
+/* Windows in, each one's embedding and activity out, until the input ends. Returns 0, or 5 where the input ends inside a window. */
 int runner_run(void);
 
 /* Reads one window, runs it warm_up times and then `runs` (1..RUNNER_MAX_RUNS) times, writes one JSON line with every

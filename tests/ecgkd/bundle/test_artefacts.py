@@ -111,10 +111,10 @@ def test_another_networks_int8_artefact_is_found_by_output_parity(
 
 
 def test_what_was_exported_passes_when_checked_again(exported: Path, evidence: Evidence, network: nn.Module) -> None:
-    from ecgkd_export.convert import run_torch
+    from ecgkd_export.convert import run_torch_all
     from ecgkd_export.parity import failures
 
-    gates = recheck(read_export(exported), evidence, lambda windows: run_torch(network, windows))
+    gates = recheck(read_export(exported), evidence, lambda windows: run_torch_all(network, windows))
     assert {name: failures(found) for name, found in gates.items()} == {name: [] for name in gates}
     assert gates["tiny_4s_250hz_fp32.onnx"]["float_parity"]["result"] == "passed"
     assert gates["tiny_4s_250hz_int8.onnx"]["biometric"]["result"] == "undecided"

@@ -171,6 +171,7 @@ def contract(export: Path) -> Contract:
         ({"gates": {"verdict": "failed", "failed": ["structure"]}}, "failed a gate (structure)"),
         ({"gates": {"verdict": "passed", "biometric": {"result": "absent"}}}, "biometric parity is absent"),
         ({"threshold": None}, "no decision threshold"),
+        ({"leads": ("I", "II", "III")}, "takes 3 leads together"),
         ({"synthetic": True}, "synthetic people"),
         ({"precision": "fp32"}, "no int8 artefact"),
     ],
@@ -190,6 +191,8 @@ def test_a_threshold_set_on_nobody_is_refused(contract: Contract) -> None:
 def test_artefacts_of_two_networks_are_refused(contract: Contract) -> None:
     with pytest.raises(GateError, match="weights_sha256 is not that of"):
         refuse({NAME: contract, "other_int8.tflite": replace(contract, weights_sha256="0" * 64)})
+    with pytest.raises(GateError, match="activities is not that of"):
+        refuse({NAME: contract, "other_int8.tflite": contract.telling(("rest", "walk"))})
 
 
 def test_golden_recordings_come_back_as_they_were(bundle: Path) -> None:

@@ -70,3 +70,19 @@ def test_a_line_is_plain_numbers_for_scripts() -> None:
     assert document["gates"] == {"output_parity": "passed", "biometric": "passed"}
     assert (document["delta_eer"], document["delta_eer_ci95"]) == (-0.0009, (-0.0012, 0.0016))
     assert document["ms"] is None
+
+
+def test_what_a_network_tells_of_activities_is_a_table_of_its_own() -> None:
+    told = {"result": "passed", "activity_accuracy": 0.653, "activity_accuracy_float": 0.659, "why": "fine"}
+    told |= {"delta_activity": -0.006, "delta_activity_ci95": [-0.021, 0.009], "changed_answers": 0.032}
+    told |= {"activity_f1": 0.6, "activity_f1_float": 0.61}
+    gates = {NAMES[0]: {"structure": PASSED}, NAMES[1]: {"biometric": BIOMETRIC, "activity": told}}
+    lines = _shown(gates)
+    assert max(map(len, lines)) <= 100
+    at = next(n for n, line in enumerate(lines) if "changed answers" in line)
+    assert lines[at + 1].split() == ["int8.onnx", "65.3", "-0.6", "(-2.1", "to", "+0.9)", "3.2"]
+    assert "fp32.onnx" not in "".join(lines[at:])
+    assert "activity 65.9 → 65.3 %, macro-F1 61.0 → 60.0 %, 3.2 % of answers change" in table.details(gates)
+    documents = [line.to_dict() for line in table.lines(gates, {}, {})]
+    assert [one.get("changed_answers") for one in documents] == [None, 0.032]
+    assert "changed_answers" not in documents[0]

@@ -149,6 +149,12 @@ def test_synth_makes_synthetic_people_and_says_so(tmp_path):
     assert open_set(tmp_path / "folder").sha256 == found.sha256
 
 
+def test_synth_records_several_leads(tmp_path):
+    ecgkd("synth", "--out", tmp_path / "s.npz", "--people", "1", "--leads", "3")
+    assert open_set(tmp_path / "s.npz").leads == ("I", "II", "III")
+    assert ecgkd("synth", "--out", tmp_path / "t.npz", "--leads", "4").exit_code == 2
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the real recordings (../shared/data) are not here")
 def test_a_real_set_is_described_as_it_is():
     about = json.loads(ecgkd("info", SHARED / "heartprint.npz", "--json").output)

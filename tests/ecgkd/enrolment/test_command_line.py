@@ -218,3 +218,31 @@ def test_a_person_is_removed_and_nobody_else(ecgkd, files):
         assert code == 2
         assert message in err
     assert ecgkd("verify", "people.json", "--person", "bob", *CSV, "p4s2.csv")[0] == 0
+
+
+ACTIVITIES = ("resting", "moving")
+
+
+@pytest.fixture
+def telling(files, contract, tmp_path):
+    """Gives the toy network in toy.onnx a second output."""
+    path = str(tmp_path / "toy.onnx")
+    model = onnx.load(path)
+    weights = np.random.default_rng(5).normal(0, 1, (SIZE, len(ACTIVITIES))).astype(np.float32)
+    model.graph.initializer.append(numpy_helper.from_array(weights, "scores"))
+    model.graph.node.append(helper.make_node("MatMul", ["embedding", "scores"], ["activity"]))
+    model.graph.output.append(helper.make_tensor_value_info("activity", TensorProto.FLOAT, [1, len(ACTIVITIES)]))
+    helper.set_model_props(model, {METADATA_KEY: contract().telling(ACTIVITIES).to_json()})
+    onnx.save(model, path)
+
+
+def test_the_verbs_print_the_activity_beside_the_decision(ecgkd, telling):
+    code, out, _ = ecgkd(*ADA, "p0s1.csv")
+    assert (code, "; activity: " in out) == (0, True)
+    code, out, _ = ecgkd(*IS_ADA, "p0s2.csv", "--json")
+    document = json.loads(out)
+    assert (code, document["decision"]) == (0, "accepted")
+    assert document["activity"]["name"] in ACTIVITIES
+    assert document["activity"]["windows"] == document["windows"]
+    code, out, _ = ecgkd("identify", "people.json", *CSV, "p0s2.csv")
+    assert (code, out.splitlines()[-1].split(" by ")[0]) in [(0, f"activity: {name}") for name in ACTIVITIES]

@@ -5,7 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ecgkd.data.prepared import open_set
 from ecgkd.data.synthetic import SYNTHETIC_NOTICE
+from ecgkd.data.write import write_set
 from ecgkd.errors import UsageError
 from ecgkd.evaluation.evaluate import Candidate, baselines, evaluate
 from ecgkd.evaluation.material import UNUSABLE, View, make_pool, see, view
@@ -13,7 +15,9 @@ from ecgkd.evaluation.plots import all_plots
 from ecgkd.evaluation.results import Evaluation
 from ecgkd.evaluation.table import as_markdown, as_text, percent
 from ecgkd.evaluation.write import write_evaluation
+from ecgkd.protocols.protocol import Row, Span
 from ecgkd.protocols.trials import network_windows, row_windows
+from ecgkd.record import Record
 
 ROW = "people.s1-s2"
 
@@ -272,3 +276,33 @@ def test_a_candidate_without_contract_has_no_verification(people, protocol, netw
     found = evaluate([Candidate("bare", network)], protocol, [people], rows=[ROW], replicates=100)
     assert found.outcomes[0].verification is None
     assert found.outcomes[0].score == "cosine"
+
+
+def test_a_candidate_of_three_leads_sees_three(tmp_path, network):
+    rng = np.random.default_rng(0)
+    leads = ("I", "II", "III")
+    records = [
+        Record(rng.normal(0, 300, (3, 900)).astype(np.float32), 100, leads, f"p{n}-{day}", f"p{n}", day, day, "rest")
+        for n in range(4)
+        for day in (1, 2)
+    ]
+    write_set(tmp_path / "three.npz", records, {"name": "three"})
+    one = open_set(tmp_path / "three.npz")
+    spans = [tuple(Span("three", f"p{n}-{day}", 0, 900) for n in range(4)) for day in (1, 2)]
+    pool = make_pool([Row("days", "test", "cross-session", *spans)], [one])
+    seen: dict[str, tuple[int, ...]] = {}
+
+    def looking(name: str):
+        def embed(windows: np.ndarray) -> np.ndarray:
+            seen[name] = windows.shape
+            return network(windows if windows.ndim == 2 else windows[:, 2])
+
+        return embed
+
+    names = ("first", "all")
+    found = see(pool, [one], {name: looking(name) for name in names}, leads={"first": (), "all": leads})
+    assert seen == {"first": (16, 1000), "all": (16, 3, 1000)}
+    third = network(network_windows(pool.windows, [one.taking(("III",))]))
+    np.testing.assert_allclose(found.embeddings["all"], third, atol=1e-6)
+    with pytest.raises(UsageError, match="no lead 'V1'"):
+        see(pool, [one], {"x": looking("x")}, leads={"x": ("V1",)})

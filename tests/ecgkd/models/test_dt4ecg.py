@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ecgkd.errors import UsageError
-from ecgkd.models import build_model, count_macs, count_parameters
+from ecgkd.models import build_model, count_macs, count_parameters, export_form
 from ecgkd.models.dt4ecg import ATTENTION_KERNEL, SHARED_SIZE, SequenceChannelAttention
 from ecgkd.models.resnet1d import BasicBlock
 from ecgkd.training.objective import last_shared
@@ -178,7 +178,7 @@ def test_a_fresh_network_is_stable_in_depth():
 @pytest.mark.parametrize("n_leads", [1, 3])
 def test_export_form_gives_the_same_embedding_whatever_the_leads(n_leads, seasoned):
     model = seasoned("dt4ecg", 4, n_leads=n_leads, n_activities=3)
-    form = model.export_form()
+    form = export_form(model)
     windows = 2 * torch.randn(3, n_leads, 1000)
     with torch.no_grad():
         got = torch.cat([form(window[None]) for window in windows])
@@ -186,7 +186,7 @@ def test_export_form_gives_the_same_embedding_whatever_the_leads(n_leads, season
 
 
 def test_export_form_has_no_activity_and_no_tensor_of_more_than_three_axes(seasoned):
-    form = seasoned("dt4ecg", 11, n_activities=7).export_form()
+    form = export_form(seasoned("dt4ecg", 11, n_activities=7))
     program = torch.export.export(form, (torch.zeros(1, 1, 1000),))
     values = [node.meta["val"] for node in program.graph.nodes if "val" in node.meta]
     assert max(value.ndim for value in values) == 3
@@ -194,7 +194,7 @@ def test_export_form_has_no_activity_and_no_tensor_of_more_than_three_axes(seaso
 
 
 def test_shared_layer_and_embedding_are_exported_as_one(seasoned):
-    form = seasoned("dt4ecg").export_form()
+    form = export_form(seasoned("dt4ecg"))
     assert form.head.linear.weight.shape == (192, 128)
     assert count_macs(seasoned("dt4ecg")) - count_macs(form) == 2 * 64 * SHARED_SIZE
 
@@ -208,7 +208,7 @@ def test_the_exported_network_becomes_the_graph_of_the_devices(seasoned):
     from ecgkd_export.lower import lower
     from ecgkd_export.torch_onnx import to_onnx
 
-    form = seasoned("dt4ecg", n_leads=3).export_form()
+    form = export_form(seasoned("dt4ecg", n_leads=3))
     graph = lower(to_onnx(form, np.zeros((1, 3, 1000), np.float32)))
     windows = np.random.default_rng(0).normal(size=(3, 3, 1000)).astype(np.float32)
     with torch.no_grad():
@@ -238,7 +238,7 @@ def test_other_networks_have_neither_leads_nor_activities(preset, options):
 def test_the_export_form_tells_both_as_the_network_does(seasoned):
     model = seasoned("dt4ecg", n_activities=5).eval()
     windows = torch.randn(3, 1, 1000)
-    form = model.export_form(with_activity=True)
+    form = export_form(model, with_activity=True)
     with torch.no_grad():
         whole = model(windows)
         for row in range(3):
@@ -249,4 +249,4 @@ def test_the_export_form_tells_both_as_the_network_does(seasoned):
 
 def test_a_network_without_an_activity_head_exports_none(seasoned):
     with pytest.raises(UsageError, match="no activity head to export"):
-        seasoned("dt4ecg").export_form(with_activity=True)
+        export_form(seasoned("dt4ecg"), with_activity=True)

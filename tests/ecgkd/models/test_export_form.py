@@ -11,7 +11,7 @@ from ecgkd.models import PRESETS, count_macs, export_form
 @pytest.mark.parametrize("preset", PRESETS)
 def test_export_form_gives_the_same_embedding(preset, seasoned):
     model = seasoned(preset, 3, head="cosine", distil_head=True)
-    form = model.export_form()
+    form = export_form(model)
     windows = 2 * torch.randn(3, 1, 1000)
     with torch.no_grad():
         expected = model(windows).embedding
@@ -22,7 +22,7 @@ def test_export_form_gives_the_same_embedding(preset, seasoned):
 
 @pytest.mark.parametrize("preset", ["resnet34_quarter", "deit_nano"])
 def test_export_form_has_no_tensor_of_more_than_three_axes(preset, seasoned):
-    program = torch.export.export(seasoned(preset).export_form(), (torch.zeros(1, 1, 1000),))
+    program = torch.export.export(export_form(seasoned(preset)), (torch.zeros(1, 1, 1000),))
     values = [node.meta["val"] for node in program.graph.nodes if "val" in node.meta]
     assert len(values) > 50
     assert max(value.ndim for value in values) == 3
@@ -30,7 +30,7 @@ def test_export_form_has_no_tensor_of_more_than_three_axes(preset, seasoned):
 
 @pytest.mark.parametrize("preset", ["resnet34_quarter", "deit_nano"])
 def test_export_form_holds_neither_batch_norms_nor_classifiers(preset, seasoned):
-    form = seasoned(preset, 11).export_form()
+    form = export_form(seasoned(preset, 11))
     assert not any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in form.modules())
     assert not any(11 in parameter.shape for parameter in form.parameters())
     assert not form.training
@@ -41,13 +41,13 @@ def test_export_form_computes_the_last_block_for_two_tokens_only(seasoned):
     model = seasoned("deit_micro")
     width, tokens = 96, 27
     last_block = (tokens - 2) * (10 * width * width + 2 * tokens * width)
-    assert count_macs(model) - count_macs(model.export_form()) == last_block
+    assert count_macs(model) - count_macs(export_form(model)) == last_block
 
 
 @pytest.mark.parametrize("preset", ["resnet34_quarter", "deit_nano"])
 def test_export_form_is_a_copy_that_later_training_does_not_reach(preset, seasoned):
     model = seasoned(preset)
-    form = model.export_form()
+    form = export_form(model)
     window = torch.randn(1, 1, 1000)
     before = form(window)
     with torch.no_grad():
@@ -67,7 +67,7 @@ def test_export_form_passes_the_dynamo_exporter_with_one_node_per_operator(tmp_p
     onnx = pytest.importorskip("onnx")
     pytest.importorskip("onnxscript")
     onnxruntime = pytest.importorskip("onnxruntime")
-    form = seasoned("deit_nano").export_form()
+    form = export_form(seasoned("deit_nano"))
     window = torch.randn(1, 1, 1000)
     program = torch.onnx.export(
         form, (window,), dynamo=True, opset_version=20, input_names=["window"], output_names=["embedding"]

@@ -72,3 +72,27 @@ def test_make_and_lint_refuse_in_one_line_what_does_not_fit(made, toy_set, tmp_p
     ran = ecgkd("make", other.path, "--kind", "best", "--out", tmp_path / "no.json")
     assert isinstance(ran.exception, UsageError)
     assert not (tmp_path / "no.json").exists()
+
+
+def test_fold_and_part_write_sound_protocols(toy_set, tmp_path):
+    large = toy_set("large")
+    small = toy_set("small", prefix="m", people=range(12), days=(0, 0), activities=("rest", "run"))
+    base = tmp_path / "p.json"
+    ecgkd("make", large.path, small.path, "--kind", "cross-session", "--out", base)
+
+    ran = ecgkd("fold", base, small.path, "--out", tmp_path / "folds", "--folds", 2, "--json")
+    alone = ecgkd("part", tmp_path / "folds" / "r0f1.json", small.path, "--out", tmp_path / "q.json", "--json")
+
+    assert [line["protocol"] for line in json.loads(ran.stdout)["protocols"]] == [
+        str(tmp_path / "folds" / f"r0f{n}.json") for n in range(2)
+    ]
+    assert ecgkd("lint", tmp_path / "folds" / "r0f0.json", large.path, small.path).exit_code == 0
+    assert json.loads(alone.stdout)["protocols"][0]["sha256"] == Protocol.load(tmp_path / "q.json").sha256
+    assert set(Protocol.load(tmp_path / "q.json").sets) == {"small"}
+
+
+def test_fold_and_part_write_nothing_in_a_dry_run_and_refuse_a_strange_set(made, toy_set, tmp_path):
+    one, path, _ = made
+    assert ecgkd("part", path, one.path, "--out", tmp_path / "q.json", "--dry-run").exit_code == 0
+    assert not (tmp_path / "q.json").exists()
+    assert isinstance(ecgkd("part", path, toy_set("other").path, "--out", tmp_path / "q.json").exception, UsageError)

@@ -108,3 +108,17 @@ def test_tiles_do_not_overlap_and_stay_inside():
     assert tile_starts(3747, 250).tolist() == [0, 1000, 2000]
     with pytest.raises(RecordingError, match="leaves a signal"):
         cut(np.zeros(1500), np.array([600]), 250)
+
+
+def test_several_leads_go_through_one_by_one():
+    signal = np.concatenate([np.tile(beats(500, 900 / (lead + 1), seed=lead), 3) for lead in range(3)])
+
+    windows = cut(signal, tile_starts(6000, 500), 500)
+
+    assert windows.shape == (3, 3, 2000)
+    for lead in range(3):
+        alone = cut(signal[lead], tile_starts(6000, 500), 500)
+        np.testing.assert_array_equal(windows[:, lead], alone)
+        np.testing.assert_array_equal(front_end(windows, 500)[:, lead], front_end(alone, 500))
+    with pytest.raises(RecordingError, match="leaves a signal of 6000 samples"):
+        cut(signal, np.array([4001]), 500)

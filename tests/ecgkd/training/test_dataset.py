@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -102,3 +104,49 @@ def test_a_second_lead_is_mixed_in_where_there_is_one(sets):
 
     assert len(np.unique(windows[0::2], axis=0)) == 1
     assert len(np.unique(windows[1::2], axis=0)) == 10
+
+
+@pytest.fixture
+def active(tmp_path):
+    """Three people who rest and walk in one set, and one who rests in another, whose label tells nothing."""
+    records = [
+        replace(record(f"{person}{n}", person), activity=activity)
+        for person in "xyz"
+        for n, activity in enumerate(("rest", "walk"))
+    ]
+    write_set(tmp_path / "active.npz", records, {"key": "active"})
+    write_set(tmp_path / "still.npz", [replace(record("s1", "s"), activity="rest")], {"key": "still"})
+    return {name: open_set(tmp_path / f"{name}.npz") for name in ("active", "still")}
+
+
+def everything(sets) -> list[Span]:
+    return [Span(name, str(record), 0, 2500) for name, one in sets.items() for record in one.record]
+
+
+def test_a_set_in_which_everybody_does_the_same_teaches_no_activity(active):
+    stretches = training_stretches(everything(active), active)
+
+    assert stretches.activities == ("rest", "walk")
+    of_still = stretches.set == [one.name for one in stretches.sets].index("still")
+    assert stretches.activity[of_still].tolist() == [-1]
+    assert sorted(stretches.activity[~of_still].tolist()) == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_single_activity_is_still_named_where_nothing_else_is(active):
+    spans = [span for span in everything(active) if span.record.endswith("0")]
+    assert training_stretches(spans, {"active": active["active"]}).activities == ("rest",)
+
+
+def test_windows_that_teach_an_activity_are_spared_what_activities_look_like(active):
+    stretches = training_stretches(everything(active), active)
+    draw = Draw(np.arange(len(stretches)), np.zeros(len(stretches)))
+    noisy = replace(OFF, wander_p=1.0, muscle_p=1.0, motion_p=1.0)
+    clean = draw_windows(stretches, draw, OFF, (0,))
+
+    spared = draw_windows(stretches, draw, replace(noisy, spare_labelled=True), (0,))
+    hit = draw_windows(stretches, draw, noisy, (0,))
+
+    known = stretches.activity >= 0
+    np.testing.assert_array_equal(spared[known], clean[known])
+    assert (spared[~known] != clean[~known]).any(axis=1).all()
+    assert (hit != clean).any(axis=1).all()

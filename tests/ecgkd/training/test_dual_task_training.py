@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from ecgkd.config import Recipe, load_recipe
 from ecgkd.data.prepared import PreparedSet, open_set, write_set
@@ -16,6 +17,8 @@ from ecgkd.protocols.protocol import Protocol
 from ecgkd.training.embed import activity_logits, embed_windows
 from ecgkd.training.fit import load_run, train
 from ecgkd.training.run_directory import read_info
+from ecgkd.training.setup import set_up
+from ecgkd.training.step import ask_teachers
 from ecgkd.training.study import LEAKY, references, study, study_rows
 
 QUICK = (
@@ -121,6 +124,51 @@ def test_a_student_learns_both_tasks_from_a_teacher_of_both(one, protocol, dual,
 
     assert metrics["distilled"]
     assert {"embedding", "activity_kd"} <= set(history(tmp_path)[-1])
+
+
+def test_a_student_learns_identity_from_one_teacher_and_activity_from_another(one, protocol, dual, teacher, tmp_path):
+    recipe = quick("loss.ce=0", "loss.triplet=0", "loss.embedding=1", "loss.activity_kd=1")
+
+    metrics = train(recipe, protocol, [one], tmp_path, teacher=teacher, activity_teacher=dual)
+
+    assert (metrics["teacher"], metrics["activity_teacher"]) == (str(teacher), str(dual))
+    assert {"embedding", "activity", "activity_kd"} <= set(history(tmp_path)[-1])
+    assert read_info(tmp_path).activities == read_info(dual).activities
+
+
+def test_what_is_learned_of_activity_is_the_second_teachers(one, protocol, dual, teacher):
+    recipe = quick("loss.ce=0", "loss.triplet=0", "loss.embedding=1", "loss.activity_kd=1", "optim.precision=32-true")
+    training = set_up(recipe, protocol, [one], teacher, dual)
+    x = next(training.loader.epoch(0))[0].x
+
+    answer = ask_teachers(training, x)
+
+    first, second = load_run(teacher)[0], load_run(dual)[0]
+    torch.testing.assert_close(answer.embedding, first(x).embedding)
+    torch.testing.assert_close(answer.activity, second(x).activity)
+
+
+def test_a_teacher_of_activities_needs_a_lesson_and_activities(one, protocol, dual, teacher, tmp_path):
+    with pytest.raises(UsageError, match=r"give loss\.activity_kd a weight"):
+        train(quick("loss.embedding=1"), protocol, [one], tmp_path, teacher=dual, activity_teacher=dual)
+    with pytest.raises(UsageError, match=r"knows the activities \(none\)"):
+        train(quick("loss.activity_kd=1"), protocol, [one], tmp_path, activity_teacher=teacher)
+    with pytest.raises(UsageError, match="name a teacher with --teacher RUN"):
+        train(quick("loss.embedding=1", "loss.activity_kd=1"), protocol, [one], tmp_path, activity_teacher=dual)
+
+
+def test_a_stopped_training_with_two_teachers_goes_on_only_with_both(one, protocol, dual, teacher, tmp_path):
+    recipe = quick("loss.embedding=1", "loss.activity_kd=1", "optim.epochs=2")
+
+    def stop(done: int, total: int, what: str) -> None:
+        if what == "epoch 2 of 2":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, protocol, [one], tmp_path, teacher=teacher, activity_teacher=dual, progress=stop)
+    with pytest.raises(UsageError, match="made with another teacher"):
+        train(recipe, protocol, [one], tmp_path, teacher=dual)
+    assert train(recipe, protocol, [one], tmp_path, teacher=teacher, activity_teacher=dual)["finished"]
 
 
 def test_a_teacher_of_other_activities_is_refused(one, protocol, teacher, tmp_path):

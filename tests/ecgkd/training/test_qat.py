@@ -84,3 +84,31 @@ def test_the_record_names_people_and_protocol(people: People, graphs: tuple[Grap
         training_stretches(people.protocol.train, {people.sets[0].name: people.sets[0]}).subjects
     )
     assert told == [0, 1]
+
+
+def two_outputs(off: float, width: int = 40) -> Graph:
+    """An embedding and scores of four classes, with weights that are off by a share like `off`."""
+    draw, wrong = np.random.default_rng(0), np.random.default_rng(1)
+    draft = Draft(Graph({"window": Tensor("window", (1, 1000))}, (), ("window",), ()))
+    hidden = draft.linear("hidden", "window", draw.normal(size=(width, 1000)) * 0.1, np.zeros(width), activation="relu")
+    draft.outputs = tuple(
+        draft.linear(name, hidden, draw.normal(size=(n, width)) * (1 + off * wrong.normal(size=(n, width))), np.ones(n))
+        for name, n in (("embedding", 16), ("activity", 4))
+    )
+    return draft.finish()
+
+
+def test_scores_of_classes_are_tuned_beside_the_embedding() -> None:
+    config, network, graph = replace(FEW, lr=2e-3, steps=60), two_outputs(0), two_outputs(0.4)
+    made = quantise(graph, estimate(collect(graph, next(batches(FEW)).astype(np.float32) / 16)))
+    _, record = fine_tune(network, graph, made, batches(config), config)
+    assert record["kept"]
+    assert list(record["losses"]) == ["embedding", "activity"]
+    assert all(after < 0.8 * before for before, after in record["losses"].values())
+    assert record["loss_after"] == pytest.approx(sum(after for _, after in record["losses"].values()), abs=2e-6)
+
+
+def test_a_network_with_one_output_keeps_its_record(graphs: tuple[Graph, Graph]) -> None:
+    config = replace(FEW, steps=2)
+    _, record = fine_tune(graphs[0], *graphs, batches(config), config)
+    assert "losses" not in record

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,41 @@ def test_sharing_places_changes_nothing_in_how_many_windows_an_epoch_has():
     of = stretches(*[(1,)] * 40, *[(1, 2)] * 6)
 
     assert sampler(of, mix_singles=True).n_batches == sampler(of).n_batches
+
+
+def labelled(share: float, people: int = 8, seed: int = 0) -> tuple[Stretches, Sampler]:
+    """Returns forty people of one recording, three of whom have labels, and a sampler that keeps room for these."""
+    of = stretches(*[(1,)] * 40)
+    of = replace(of, activity=np.where(np.isin(of.subject, (3, 20, 39)), 1, -1), activities=("rest", "walk"))
+    return of, sampler(of, people=people, windows=2, seed=seed, labelled_share=share)
+
+
+def test_every_batch_keeps_room_for_people_with_labels():
+    of, plan = labelled(0.25)
+
+    batches = list(plan.batches(0))
+
+    assert len(batches) == 40 // 6  # an epoch is as long as the visits to everybody take in what room is left
+    kept = [of.subject[draw.stretch].reshape(8, 2)[6:, 0] for draw in batches]
+    assert all(set(two.tolist()) < {3, 20, 39} for two in kept)
+    assert np.bincount(np.concatenate(kept), minlength=40)[[3, 20, 39]].tolist() == [4, 4, 4]
+
+
+def test_kept_room_changes_nothing_where_none_is_kept_and_needs_labels():
+    of, plan = labelled(0.0)
+    plain = sampler(replace(of, activity=None), windows=2)
+    for mine, its in zip(plan.batches(3), plain.batches(3), strict=True):
+        np.testing.assert_array_equal(mine.stretch, its.stretch)
+
+    with pytest.raises(UsageError, match="nobody trains with one"):
+        sampler(stretches(*[(1,)] * 40), labelled_share=0.2)
+    with pytest.raises(UsageError, match="less than 1"):
+        DataConfig(labelled_share=1.0)
+
+
+def test_kept_places_are_drawn_from_the_seed_alone():
+    _, plan = labelled(0.5, seed=4)
+    first, again = list(plan.batches(1)), list(labelled(0.5, seed=4)[1].batches(1))
+    for mine, its in zip(first, again, strict=True):
+        np.testing.assert_array_equal(mine.stretch, its.stretch)
+        np.testing.assert_array_equal(mine.place, its.place)

@@ -3,9 +3,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ecgkd.data.prepared import open_set, write_set
+from ecgkd.data.synthetic import SynthConfig, synthesise, synthetic_info
 from ecgkd.evaluation.scores import Comparisons
 from ecgkd.models import build_model
-from ecgkd.training.validate import comparisons, eer_of, score, validate
+from ecgkd.protocols.protocol import Span
+from ecgkd.training.validate import comparisons, eer_of, labelled_windows, score, validate
 
 
 def test_people_count_alike_however_often_they_probe():
@@ -57,3 +60,18 @@ def test_scores_are_cosines_of_probes_by_templates(people):
 
     assert found.scores.shape == (6, 6)
     assert np.abs(found.scores).max() <= 1 + 1e-5
+
+
+def test_labels_of_validate_count_where_no_row_has_any_and_sets_of_one_activity_never_do(people, tmp_path):
+    config = SynthConfig(people=4, sessions=1, records_per_session=1, seconds=12, activities=("rest", "walking"))
+    write_set(tmp_path / "active.npz", synthesise(config), {**synthetic_info(config), "key": "active"})
+    active = open_set(tmp_path / "active.npz")
+    spans = tuple(Span(active.name, str(name), 0, active.n_samples(i)) for i, name in enumerate(active.record))
+    sets = {**people.protocol.sets, active.name: active.sha256}
+    protocol = replace(people.protocol, sets=sets, validate=(*people.protocol.validate, *spans))
+
+    found = labelled_windows(protocol, [*people.sets, active], ("rest", "walking"))
+
+    assert found is not None
+    assert len(np.unique(found.person)) == 4
+    assert len(found.windows) == 4 * 2 * 3

@@ -1,11 +1,16 @@
 """From calls to places: room that is left over goes to the layers, and the arena does not grow for it."""
 
+from itertools import combinations
+
+import pytest
+
 from ecgkd_export.c99.arena import place
-from ecgkd_export.c99.layout import _buffers, lay_out
+from ecgkd_export.c99.layout import _buffers, _grown, lay_out
 from ecgkd_export.c99.lower import lower
 from ecgkd_export.c99.products import CHUNK
 from ecgkd_export.graph import Kind
 from tests.export.c99.nets import Net
+from tests.export.c99.test_two_outputs import two_heads
 
 
 def two_convolutions() -> Net:
@@ -50,3 +55,24 @@ def test_a_view_keeps_its_buffer_alive() -> None:
     reads = [view for view in wider.steps[-1].inputs if view]
     places = [arena.offsets[view.root] + view.offset for view in reads]
     assert abs(places[0] - places[1]) >= 32
+
+
+@pytest.mark.parametrize("leads", [1, 3])
+def test_where_no_placement_is_found_for_larger_chunks_they_grow_into_the_gaps(leads: int) -> None:
+    programs = (lower(two_heads(leads)), lower(two_convolutions().graph("conv2")))
+    for program in programs:
+        arena = place(*_buffers(program))
+
+        wider, found = _grown(program, arena)
+
+        assert found.size == arena.size
+        grown = [a.scratch.size - b.scratch.size for a, b in zip(wider.steps, program.steps, strict=True)]
+        assert min(grown) >= 0
+        buffers, reuses = _buffers(wider)
+        pairs = {frozenset((one.source, one.output)) for one in reuses}
+        for a, b in combinations(buffers, 2):
+            if a.first <= b.last and b.first <= a.last and {a.name, b.name} not in pairs:
+                first, second = (found.offsets[one.name] for one in (a, b))
+                assert first + a.size <= second or second + b.size <= first
+        assert all(found.offsets[one.name] + one.size <= found.size for one in buffers)
+    assert max(grown) > 0

@@ -63,20 +63,20 @@ def test_an_absent_package_is_named_with_its_remedy(content: bytes) -> None:
 def test_a_target_without_its_tool_is_absent_with_the_remedy(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tflite_micro.python.tflite_micro.runtime", None)
     monkeypatch.setattr(vela, "find_spec", lambda name: None)
-    gates = target_gates(content, Profile.NPU, lambda session: np.zeros(1, np.int64), 0)
+    gates = target_gates(content, Profile.NPU, lambda session: {}, {})
     assert {name: gate["result"] for name, gate in gates.items()} == {"tflm": "absent", "vela": "absent"}
     assert "pip install tflite-micro" in gates["tflm"]["why"]
     assert "pip install ethos-u-vela" in gates["vela"]["why"]
-    assert target_gates(content, Profile.CPU, lambda session: np.zeros(1, np.int64), 0) == {}
+    assert target_gates(content, Profile.CPU, lambda session: {}, {}) == {}
 
 
 @TFLM
 def test_what_microcontrollers_refuse_or_compute_otherwise_fails_their_gate(bench: Any, content: bytes) -> None:
     source, output = (bench.tensor(name, (3, 8), DType.INT8, 1 / 16) for name in ("window", "embedding"))
     gelu = emit(bench.graph(Kind.GELU, (source,), output, {}), metadata={}, description="")
-    refused = tflm_gate(gelu, lambda session: np.zeros(1, np.int64), 0)
+    refused = tflm_gate(gelu, lambda session: {}, {})
     assert (refused["result"], "GELU" in refused["why"]) == ("failed", True)
-    other = tflm_gate(content, lambda session: np.array([0, 2]), 1)
+    other = tflm_gate(content, lambda session: {"embedding": np.array([0, 2])}, {"embedding": 1})
     assert (other["result"], other["lsb"], other["why"]) == ("failed", 2, "its numbers are 2 steps off; allowed 1")
 
 

@@ -26,7 +26,9 @@ FIRMWARE = ROOT / "firmware_stubs"
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wdouble-promotion", "-Werror", "-O2")
 BARE = ("-mthumb", "-mfloat-abi=hard", "-ffunction-sections", "-fdata-sections", "-nostartfiles", "--specs=nano.specs")
 CORTEX = ("startup.c", "semihosting.c", "systick.c", "stdio.c")
-BOARDS = {"m4": ("cortex-m4", "mps2-an386"), "m33": ("cortex-m33", "mps2-an505")}
+BOARDS = {"m4": ("cortex-m4", "mps2-an386"), "m33": ("cortex-m33", "mps2-an505"), "m55": ("cortex-m55", "mps3-an547")}
+WITHOUT_CONVERSION = ("-fno-if-conversion", "-fno-if-conversion2")
+"""GCC 12 for the Cortex-M55 makes an instruction of it that the assembler does not know."""
 LINUX = {"aarch64": ("aarch64-linux-gnu-gcc", "qemu-aarch64"), "armhf": ("arm-linux-gnueabihf-gcc", "qemu-arm")}
 PEOPLE = 20
 
@@ -63,6 +65,7 @@ def built(
         files += [ports / one for one in CORTEX]
         linked = (f"-L{ports}", "-T", f"{board}.ld", "-Wl,--gc-sections")
         compiler: tuple[str, ...] = ("arm-none-eabi-gcc", f"-mcpu={core}", *BARE)
+        compiler += WITHOUT_CONVERSION if target == "m55" else ()
     else:
         tool, emulator = LINUX[target]
         need(tool, emulator)

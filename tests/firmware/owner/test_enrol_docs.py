@@ -14,6 +14,7 @@ class App {
     private static void keep(byte[] template) { }
     private static byte[] kept() { return new byte[0]; }
     private static void stayUnlocked() { }
+    private static void show(String activity, double odds) { }
 
     static void day(byte[] deviceKey, int[] microvolts, int n) {
 %s
@@ -44,6 +45,28 @@ def test_a_page_shows_c_that_compiles(compile_owner, tmp_path, compiler, page, n
     )
     includes = (f"-I{tmp_path}", f"-I{ROOT / 'firmware_stubs' / 'include'}", "-c", "-Wmissing-prototypes")
     compile_owner(tmp_path / "app.o", [tmp_path / "app.c"], includes, compiler=compiler, whole=False)
+
+
+APP = """#include "ecgkd.h"
+#include "signal.h"
+#define NAME_EMBEDDING_SIZE 64
+#define NAME_ACTIVITY_SIZE 5
+extern const ecgkd_model_t name;
+extern ecgkd_t watch;
+extern uint8_t arena[10000];
+void show(const char *activity, int32_t margin);
+void look(const int32_t *rings[3], uint32_t length, uint32_t start);
+bool at_rest(void);
+"""
+
+
+def test_the_other_c_of_the_page_compiles(compile_owner, tmp_path):
+    page = (ROOT / "docs" / "firmware-api.md").read_text()
+    _, *others = re.findall(r"```c\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "app.c").write_text(APP + "".join(others))
+
+    assert len(others) == 2
+    compile_owner(tmp_path / "app.o", [tmp_path / "app.c"], ("-c", "-Wmissing-prototypes"), whole=False)
 
 
 @pytest.mark.parametrize("page", ["docs/firmware-api.md", "README.md"])

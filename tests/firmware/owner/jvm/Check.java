@@ -44,6 +44,7 @@ public final class Check {
         Arrays.fill(key, (byte) 7);
         OwnerCheck check = new OwnerCheck(FS, true);
         expect("nothing begun", push(check, new int[3]), Result.BAD_STATE);
+        expect("nothing told", check.activity() == null, true);
         expect("nobody enrolled", check.beginVerification(), Result.OTHER_MODEL);
         check.beginEnrolment();
         expect("twelve seconds", push(check, heart(12.5, 0.012, 0, 1)), Result.WINDOW_TAKEN);
@@ -64,6 +65,8 @@ public final class Check {
         OwnerCheck mine = fresh(stored, key);
         push(mine, heart(16, 0.012, 0, 5));
         expect("a score", mine.score() > 0.9, true);
+        expect("an activity", mine.activity(), "rest");
+        expect("odds", mine.activityOdds() > 1 && mine.activityOdds() < 200, true);
         expect("a step of ageing", mine.updateAfterConfirmation(), Result.DONE);
         expect("once", mine.updateAfterConfirmation(), Result.BAD_STATE);
         OwnerCheck short_ = fresh(stored, key);

@@ -135,6 +135,21 @@ public final class OwnerCheck {
         return score(memory) / 65536.0;
     }
 
+    /**
+     * What the wearer does: the name of the likeliest activity in the enrolment or verification that is going on or was
+     * begun last. Null before its first usable window, and for a network that tells none. No verdict depends on it.
+     */
+    public synchronized String activity() {
+        int index = activity(memory);
+        String name = activityName(memory, index);
+        return index >= 0 && name == null ? "activity " + index : name;
+    }
+
+    /** How many times likelier that activity is than the second likeliest. */
+    public synchronized double activityOdds() {
+        return Math.exp(activityMargin(memory) / 65536.0);
+    }
+
     /** The template's bytes, null without one; `key`: 32 secret bytes of this device, or null. */
     public synchronized byte[] store(byte[] key) {
         return store(memory, key);
@@ -170,6 +185,12 @@ public final class OwnerCheck {
     private static native int placements(ByteBuffer memory);
 
     private static native int score(ByteBuffer memory);
+
+    private static native int activity(ByteBuffer memory);
+
+    private static native int activityMargin(ByteBuffer memory);
+
+    private static native String activityName(ByteBuffer memory, int index);
 
     private static native void drop(ByteBuffer memory);
 

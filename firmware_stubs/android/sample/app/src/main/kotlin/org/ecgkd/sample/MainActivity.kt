@@ -52,6 +52,13 @@ class MainActivity : Activity(), Screen {
         findViewById<TextView>(R.id.message).text = getString(text, *values)
     }
 
+    /** Shows a result and, where the network tells it, what the wearer was doing. */
+    private fun tellResult(result: Result, activity: String?) {
+        val text = textOf(result)
+        if (activity == null) tell(text, result.name)
+        else tell(R.string.while_doing, getString(text, result.name), activity)
+    }
+
     /** The ECG that is measured: a replay of one of the bundle's golden recordings. On a watch: a [WatchSource]. */
     private fun source(recording: String): EcgSource = ReplaySource(assets, recording, GOLDEN_FS)
 
@@ -67,8 +74,10 @@ class MainActivity : Activity(), Screen {
         tell(R.string.ready)
         measuring = thread(name = "owner check") {
             try {
-                val result = source.use { task(OwnerCheck(it.fs, true), it, store, this) }
-                tell(textOf(result), result.name)
+                source.use {
+                    val check = OwnerCheck(it.fs, true)
+                    tellResult(task(check, it, store, this), check.activity())
+                }
             } catch (left: InterruptedException) {
                 tell(R.string.ready)
             } catch (failed: Exception) {
