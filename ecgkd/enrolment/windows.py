@@ -61,8 +61,8 @@ class _Usable:
 def leads_of(contract: Contract, record: Record, lead: str | None = None) -> tuple[str, ...]:
     """Returns the leads of a recording that the network takes; () for the first, `lead` where one is asked for.
 
-    A network of one lead takes any; its own where the recording has that. Raises: UsageError for a `lead` where the
-    network takes several.
+    A network of one lead takes its own, or the only one that the recording has, whatever its name. Raises: UsageError
+    for a `lead` where the network takes several, or where none of several is its own.
     """
     if len(contract.leads) > 1:
         if lead is not None:
@@ -70,7 +70,13 @@ def leads_of(contract: Contract, record: Record, lead: str | None = None) -> tup
         return contract.leads
     if lead is not None:
         return (lead,)
-    return tuple(name for name in contract.leads if name in record.leads)
+    own = tuple(name for name in contract.leads if name in record.leads)
+    if contract.leads and not own and len(record.leads) > 1:
+        raise UsageError(
+            f"{record.name}: has leads {', '.join(record.leads)}; {contract.model} takes {contract.leads[0]}: "
+            "name the one that is nearest to it with --lead"
+        )
+    return own
 
 
 def _of_record(record: Record, leads: Sequence[str]) -> Iterator[tuple[Quality, NDArray[np.int8], int]]:

@@ -14,6 +14,7 @@ from ecgkd.enrolment.gallery import Gallery
 from ecgkd.enrolment.identify import identify_person
 from ecgkd.enrolment.told import told
 from ecgkd.enrolment.verify import verify_person
+from ecgkd.enrolment.windows import leads_of
 from ecgkd.errors import DataError, RecordingError, UsageError
 from tests.ecgkd.enrolment.conftest import toy_contract, toy_embed, toy_record
 
@@ -138,3 +139,14 @@ def test_a_network_of_several_leads_sees_them_in_its_own_order() -> None:
         verify_person(enrolled(telling()), "ada", [both], watching, lead="I")
     with pytest.raises(RecordingError, match="no lead 'II'"):
         verify_person(enrolled(telling()), "ada", [one], watching)
+
+
+def test_a_network_of_one_lead_takes_a_recordings_only_lead_but_does_not_guess_among_several() -> None:
+    contract = toy_contract(leads=("II",))
+    one, two = toy_record(0, 1), toy_record(4, 1)
+    both = replace(one, signal=np.concatenate([one.signal, two.signal]), leads=("I", "II"))
+    assert leads_of(contract, both) == ("II",)
+    assert leads_of(contract, replace(one, leads=("chest",))) == ()
+    assert leads_of(contract, replace(both, leads=("I", "V2")), lead="V2") == ("V2",)
+    with pytest.raises(UsageError, match=r"has leads I, V2; toy takes II.*--lead"):
+        leads_of(contract, replace(both, leads=("I", "V2")))
