@@ -56,7 +56,9 @@ class _Rates:
     fmr: tuple[float, float]
     fnmr: tuple[float, float]
     flips: tuple[float, float]
-    """Genuine, impostor."""
+    """Genuine, impostor: shares, people counting alike."""
+    flipped: tuple[int, int]
+    """The same comparisons, counted."""
 
 
 def biometric_gate(
@@ -148,6 +150,8 @@ def _figures(pairs: Sequence[RowPair], contract: Contract) -> dict[str, Any]:
         "fnmr": over_rows([rate.fnmr[1] for rate in rates]),
         "genuine_flips": over_rows([rate.flips[0] for rate in rates]),
         "impostor_flips": over_rows([rate.flips[1] for rate in rates]),
+        "genuine_flipped": sum(rate.flipped[0] for rate in rates),
+        "impostor_flipped": sum(rate.flipped[1] for rate in rates),
     }
 
 
@@ -158,6 +162,7 @@ def _rates(pair: RowPair, draws: NDArray[np.float32], contract: Contract) -> _Ra
     (fmr_before, fnmr_before), (fmr_after, fnmr_after) = (one.curve.at_threshold(threshold) for one in (before, after))
     accepted = [one.scores >= np.float32(threshold) for one in (pair.reference, pair.candidate)]
     genuine, weights = pair.reference.genuine, pair.reference.weights()
+    changed = accepted[0] != accepted[1]
     flips = [decision_flips(accepted[0][kind], accepted[1][kind], weights[kind]) for kind in (genuine, ~genuine)]
     return _Rates(
         eer=(point, after.curve.eer()),
@@ -165,6 +170,7 @@ def _rates(pair: RowPair, draws: NDArray[np.float32], contract: Contract) -> _Ra
         fmr=(fmr_before, fmr_after),
         fnmr=(fnmr_before, fnmr_after),
         flips=(flips[0], flips[1]),
+        flipped=(int((changed & genuine).sum()), int((changed & ~genuine).sum())),
     )
 
 
@@ -172,7 +178,6 @@ def _verdict(figures: dict[str, Any]) -> tuple[str, str]:
     """Returns the result and why, in words."""
     points = 100 * figures["delta_eer"]
     bounds = figures["delta_eer_ci95"]
-    flips = {kind: figures[f"{kind}_flips"] for kind in ("genuine", "impostor")}
     if bounds is not None and bounds[0] > DELTA_EER:
         return "failed", f"EER grows by {points:.2f} points, at least {100 * bounds[0]:.2f}; allowed {100 * DELTA_EER}"
     if bounds is None or figures["genuine"] < MIN_GENUINE:
@@ -181,9 +186,10 @@ def _verdict(figures: dict[str, Any]) -> tuple[str, str]:
         return "undecided", f"too few people: {found}; {needed}"
     if figures["delta_eer"] > DELTA_EER:
         return "failed", f"EER grows by {points:.2f} points; allowed {100 * DELTA_EER}"
-    for kind, share in flips.items():
+    for kind in ("genuine", "impostor"):
+        share, count = figures[f"{kind}_flips"], f"{figures[f'{kind}_flipped']} of {figures[kind]:,}"
         if share > FLIPS:
-            return "failed", f"{100 * share:.2f} % of {kind} decisions flip; allowed {100 * FLIPS:.0f} %"
+            return "failed", f"{100 * share:.2f} % of {kind} decisions flip ({count}); allowed {100 * FLIPS:.0f} %"
     if bounds[1] > DELTA_EER_UPPER:
         reach = f"the interval of ΔEER reaches {100 * bounds[1]:.2f} points, above {100 * DELTA_EER_UPPER:.0f}"
         return "undecided", f"{reach}: more people are needed"

@@ -29,8 +29,9 @@ def _gate(candidate: gate.Embed, contract: Contract, evidence: Evidence) -> dict
 
 
 def _figures(**changed: Any) -> dict[str, Any]:
-    usual = {"delta_eer": 0.001, "delta_eer_ci95": [-0.001, 0.004], "genuine": 300, "people": 35}
-    return {**usual, "genuine_flips": 0.002, "impostor_flips": 0.001, **changed}
+    usual = {"delta_eer": 0.001, "delta_eer_ci95": [-0.001, 0.004], "people": 35}
+    compared = {"genuine": 300, "impostor": 9000, "genuine_flipped": 1, "impostor_flipped": 7}
+    return {**usual, **compared, "genuine_flips": 0.002, "impostor_flips": 0.001, **changed}
 
 
 def test_a_network_compared_with_itself_differs_in_nothing(contract: Contract, evidence: Evidence) -> None:
@@ -38,7 +39,7 @@ def test_a_network_compared_with_itself_differs_in_nothing(contract: Contract, e
     assert found["delta_eer"] == found["genuine_flips"] == found["impostor_flips"] == 0
     assert found["delta_eer_ci95"] == [0, 0]
     assert found["fmr"] == found["fmr_float"]
-    assert found["genuine"] > 0
+    assert found["genuine_flipped"] == found["impostor_flipped"] == 0 < found["genuine"]
 
 
 def test_too_few_synthetic_people_are_undecided_and_do_not_count(contract: Contract, evidence: Evidence) -> None:
@@ -92,6 +93,16 @@ def test_verdicts_follow_the_stated_bounds(changed: dict[str, Any], result: str)
     verdict, why = gate._verdict(_figures(**changed))
     assert verdict == result
     assert why
+
+
+def test_flips_are_counted_beside_their_share(contract: Contract, evidence: Evidence) -> None:
+    assert contract.threshold is not None
+    cosines = replace(contract, threshold=replace(contract.threshold, kind="cosine", value=0.5))
+    found = _gate(_noisy(10.0), cosines, evidence)
+    assert 0 < found["genuine_flipped"] <= found["genuine"]
+    assert 0 < found["genuine_flips"] <= 1
+    why = gate._verdict(_figures(genuine_flips=0.0192, genuine_flipped=5, genuine=282))[1]
+    assert why == "1.92 % of genuine decisions flip (5 of 282); allowed 1 %"
 
 
 def test_the_float_network_is_asked_once_for_all_candidates(evidence: Evidence, contract: Contract) -> None:
