@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ecgkd.bundle.gate import gate_rows
 from ecgkd.data.prepared import PreparedSet
 from ecgkd.evaluation.bootstrap import MIN_PEOPLE, draw_people
-from ecgkd.evaluation.dual_task import activity_figures, share_figure
+from ecgkd.evaluation.drawn import activity_figures, share_figure
 from ecgkd.evaluation.labelled import Labelled, labelled_of, people_of
 from ecgkd.protocols.protocol import Protocol
 

@@ -16,7 +16,7 @@ from ecgkd.errors import UsageError
 from ecgkd.evaluation import calibration
 from ecgkd.evaluation.activity_baselines import by_heart_rate, heart_rate, majority
 from ecgkd.evaluation.bootstrap import Floats, draw_people
-from ecgkd.evaluation.dual_task import Figure, activity_figures, share_figure
+from ecgkd.evaluation.drawn import Figure, activity_figures, share_figure
 from ecgkd.evaluation.labelled import Asked, Person, labelled, people_of
 from ecgkd.evaluation.material import make_pool
 from ecgkd.evaluation.results import ActivityCalibration, ActivityDifference, Told

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ecgkd.errors import UsageError
 from ecgkd.evaluation.bootstrap import Measured
-from ecgkd.evaluation.dual_task import Figure, Floats, Outputs, Pooled, Tiles, Trial, eer_figure, pool, share_figure
+from ecgkd.evaluation.drawn import Figure, Floats, share_figure
+from ecgkd.evaluation.dual_task import Outputs, Pooled, Tiles, Trial, eer_figure, pool
 from ecgkd.evaluation.metrics import det_curve
 
 FMR = 0.25

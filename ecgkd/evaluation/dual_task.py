@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgkd.data.prepared import PreparedSet
-from ecgkd.evaluation.bootstrap import MIN_PEOPLE, Measured, draw_people, equal_error_rates, interval
+from ecgkd.evaluation.bootstrap import MIN_PEOPLE, draw_people, equal_error_rates
+from ecgkd.evaluation.drawn import Figure, Floats, activity_figures, share_figure
 from ecgkd.evaluation.scores import Comparisons, cosine, fuse
 from ecgkd.protocols.folds import OTHER
 from ecgkd.protocols.protocol import Protocol, Row
@@ -25,7 +26,6 @@ from ecgkd.protocols.trials import (
 )
 from ecgkd.signal.window import native_window, tile_starts
 
-Floats = NDArray[np.float64]
 REPLICATES = 1000
 CHUNK = 50
 """Replicates in memory at once."""
@@ -91,24 +91,6 @@ class Trial:
     comparisons: Comparisons
     probe_windows: NDArray[np.int64]
     """(n_probes, k): tiles that make each probe."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure and its bootstrap replicates (NaN where a replicate has nobody to tell)."""
-
-    value: float
-    replicates: Floats
-    n_people: int
-
-    @property
-    def measured(self) -> Measured:
-        return interval(self.value, self.replicates, self.n_people)
-
-    def less(self, other: "Figure") -> Measured:
-        """Returns this figure minus `other`, over the same draws of people."""
-        people = min(self.n_people, other.n_people)
-        return interval(self.value - other.value, self.replicates - other.replicates, max(people, 0))
 
 
 def trials(
@@ -201,44 +183,6 @@ def eer_figure(pooled: Pooled, draws: NDArray[np.floating]) -> Figure:
     value = rates(np.ones((1, draws.shape[1])))[0]
     chunks = [np.asarray(draws[start : start + CHUNK], np.float64) for start in range(0, len(draws), CHUNK)]
     return Figure(float(value), np.concatenate([rates(chunk) for chunk in chunks]), people)
-
-
-def share_figure(right: NDArray[np.floating], person: NDArray[np.int64], draws: NDArray[np.floating]) -> Figure:
-    """Returns the mean over people of each one's mean of `right` (n,)."""
-    n = draws.shape[1]
-    count, total = np.bincount(person, minlength=n), np.bincount(person, right, minlength=n)
-    there = (count > 0).astype(np.float64)
-    mean = total / np.maximum(count, 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        replicates = (draws @ mean) / (draws @ there)
-    return Figure(float(mean.sum() / there.sum()), replicates, int(there.sum()))
-
-
-def activity_figures(
-    truth: NDArray[np.int64],
-    told: NDArray[np.int64],
-    person: NDArray[np.int64],
-    n_activities: int,
-    draws: NDArray[np.floating],
-) -> dict[str, Figure]:
-    """Returns accuracy and macro-F1 of windows (n,); people count alike, and so do activities in the F1."""
-    n = draws.shape[1]
-    confusion = np.zeros((n, n_activities, n_activities))
-    np.add.at(confusion, (person, truth, told), 1.0)
-    total = confusion.sum((1, 2), keepdims=True)
-    confusion = np.divide(confusion, total, out=np.zeros_like(confusion), where=total > 0)
-
-    def both(weights: Floats) -> tuple[Floats, Floats]:
-        summed = np.tensordot(weights, confusion, (1, 0))  # (replicates, truth, told)
-        hits = np.diagonal(summed, axis1=1, axis2=2)
-        accuracy = hits.sum(1) / summed.sum((1, 2))
-        f1 = 2 * hits / np.maximum(summed.sum(1) + summed.sum(2), 1e-12)
-        return accuracy, f1.mean(1)
-
-    value, drawn = both(np.ones((1, n))), both(np.asarray(draws, np.float64))
-    people = int((total > 0).sum())
-    names = ("activity_accuracy", "activity_f1")
-    return {name: Figure(float(v[0]), r, people) for name, v, r in zip(names, value, drawn, strict=True)}
 
 
 def rank_one(

@@ -9,7 +9,8 @@ from ecgkd.data.prepared import PreparedSet
 from ecgkd.data.synthetic import SYNTHETIC_NOTICE
 from ecgkd.evaluation.bootstrap import Measured, draw_people
 from ecgkd.evaluation.conditioned import Conditioned, condition, told_of_probes, true_of_probes
-from ecgkd.evaluation.dual_task import REPLICATES, Figure, Outputs, Tiles, as_rows, figures, tiles, trials
+from ecgkd.evaluation.drawn import Figure
+from ecgkd.evaluation.dual_task import REPLICATES, Outputs, Tiles, as_rows, figures, tiles, trials
 from ecgkd.files import write_bytes, write_json
 
 COLUMNS = {

@@ -5,14 +5,13 @@ from ecgkd.data.prepared import open_set, write_set
 from ecgkd.evaluation.activity_baselines import by_heart_rate, heart_rate, label_numbers, majority
 from ecgkd.evaluation.bootstrap import draw_people
 from ecgkd.evaluation.conditioned import BY_ACTIVITY, NORMALISED, SINGLE, condition
+from ecgkd.evaluation.drawn import activity_figures, share_figure
 from ecgkd.evaluation.dual_task import (
     Outputs,
     Trial,
-    activity_figures,
     eer_figure,
     figures,
     pool,
-    share_figure,
     tiles,
     told_activities,
     unseen_tiles,
