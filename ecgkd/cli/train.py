@@ -1,5 +1,6 @@
 """`ecgkd train` and `ecgkd distill`."""
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ecgkd.cli.output import DryRunOption, JsonOption, emit, progress, say
-from ecgkd.errors import UsageError
+from ecgkd.errors import EcgkdError, UsageError
 
 if TYPE_CHECKING:
     from ecgkd.config import Recipe
@@ -127,6 +128,10 @@ def _run(
             )
     except KeyboardInterrupt:
         say(f"stopped; go on with: --resume {folder}")
+        raise
+    except EcgkdError:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only where the recipe was refused before anything was written
         raise
     if any(one.synthetic for one in sets):
         from ecgkd.data.synthetic import SYNTHETIC_NOTICE

@@ -101,6 +101,13 @@ def test_an_unknown_recipe_key_names_the_nearest(place):
     assert not (place / "runs" / "mine").exists()
 
 
+def test_a_lead_that_the_set_lacks_leaves_no_run_behind(place: Path) -> None:
+    told = ("--set", 'data.leads=["I","II","III"]', "--out", "refused")
+    ran = ecgkd(place, "train", "dt4ecg_ci", "--data", "people.npz", "--protocol", "protocol.json", *told)
+    assert_refused(ran, 2, "no lead 'II'", "it has I")
+    assert [path for path in (place / "refused").rglob("*") if path.name.endswith("Z")] == []
+
+
 def test_a_protocol_of_another_set_is_refused(place):
     (place / "renamed").mkdir()
     (place / "renamed" / "people.npz").write_bytes((place / "others.npz").read_bytes())
